@@ -1,0 +1,34 @@
+# Two commands do everything: `make demo` and `make test`. Both set up their own virtual environment.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+OUT ?= demo-output
+
+.PHONY: demo test lint types contracts check clean
+.DELETE_ON_ERROR:
+
+$(VENV)/installed-%: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$*]'
+	touch $@
+
+demo: $(VENV)/installed-all
+	$(BIN)/magxr demo --out $(OUT)
+
+test: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -n 2 --dist loadscope
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/installed-dev
+	$(BIN)/mypy
+
+contracts: $(VENV)/installed-dev
+	$(BIN)/lint-imports
+
+check: lint types contracts test
+
+clean:
+	rm -rf $(VENV) $(OUT) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

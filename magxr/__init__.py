@@ -1,0 +1,47 @@
+"""magxr: interpret gridded marine magnetic anomalies with xarray and Dask.
+
+Importing magxr registers the accessor ``.mag`` on `xarray.Dataset` and `xarray.DataArray`. Everything else
+is loaded when it is first used, so the import stays as light as xarray's own.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from magxr import accessor, errors  # importing the accessor registers `.mag`
+from magxr._version import __version__
+
+_HOME = {
+    "remove_outliers": "magxr.steps.outliers",
+    "summary": "magxr.steps.outliers",
+    "grid": "magxr.steps.gridding",
+    "grid_points": "magxr.steps.gridding",
+    "suggest_spacing": "magxr.steps.gridding",
+    "denoise": "magxr.steps.lowrank",
+    "diffuse": "magxr.steps.diffusion",
+    "structure": "magxr.steps.diffusion",
+    "windows": "magxr.steps.windows",
+    "classify": "magxr.steps.classify",
+    "calibrate": "magxr.steps.calibrate",
+    "percent_linear": "magxr.steps.calibrate",
+    "plot": "magxr.view.plot",
+    "open_region": "magxr.io.catalog",
+    "regions": "magxr.io.catalog",
+    "open_anomaly": "magxr.io.read",
+    "run": "magxr.runs.pipeline",
+}
+"""Public function -> module that defines it, imported on first use."""
+
+__all__ = ["__version__", "accessor", "errors", *_HOME]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    msg = f"module 'magxr' has no attribute {name!r}"
+    raise AttributeError(msg)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""Dask arrays only: planning chunks, halos, exact statistics."""

@@ -1,0 +1,174 @@
+"""Run a kernel on blocks that carry a halo: the only place where blocks see their neighbours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from magxr.chunked.plan import check_halo, is_chunked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import DTypeLike, NDArray
+
+    Kernel = Callable[..., NDArray[Any]]
+
+Chunks = tuple[tuple[int, ...], tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a haloed block lies in the whole grid."""
+
+    rows: tuple[int, int]
+    """First row of the core and one past its last, in the whole grid."""
+    cols: tuple[int, int]
+    """First column of the core and one past its last."""
+    halo: tuple[int, int, int, int]
+    """Cells of halo the block really carries: south, north, west, east. 0 is a true edge of the grid."""
+    shape: tuple[int, int]
+    """Shape of the whole grid."""
+    number: tuple[int, int] = (0, 0)
+    """Block number along latitude and longitude."""
+
+    def core(self, block: NDArray[Any]) -> NDArray[Any]:
+        """Cut the halo off the last two axes of a result with the block's shape."""
+        south, north, west, east = self.halo
+        return block[..., south : block.shape[-2] - north, west : block.shape[-1] - east]
+
+
+def map_halo(
+    kernel: Kernel,
+    x: Any,
+    *others: Any,
+    depth: tuple[int, int],
+    step: str,
+    wrap: bool = False,
+    dtype: DTypeLike | None = None,
+    outputs: int | None = None,
+    out_chunks: Chunks | None = None,
+    placed: bool = False,
+    **kwargs: Any,
+) -> Any:
+    """Apply ``kernel`` to every block with its halo and keep the core.
+
+    Parameters
+    ----------
+    kernel : callable
+        ``kernel(block, *other_blocks, **kwargs)`` on plain arrays. Treats the edges of what it gets as
+        true edges (mirror, one-sided, ...): inside the grid that spoils only the halo, which is cut off.
+    x, others : numpy or Dask arrays, 2-D
+        South in row 0, west in column 0; ``others`` share the shape and chunks of ``x``.
+    depth : (int, int)
+        Rows and columns that a cell's result depends on, computed beside the kernel.
+    step : str
+        Name for messages and task keys.
+    wrap : bool
+        Longitude is periodic: the west edge sees the east edge.
+    dtype
+        Of the result; default that of ``x``.
+    outputs : int, optional
+        The kernel returns this many arrays stacked on a leading axis.
+    out_chunks : two tuples of int, optional
+        The kernel itself returns the core, with these sizes by block (grids that change their cells).
+    placed : bool
+        Pass the keyword ``place`` (a `Place`) to the kernel.
+
+    Returns
+    -------
+    numpy or Dask array
+        Lazy if ``x`` is lazy; nothing is computed, no chunk is changed.
+
+    Raises
+    ------
+    ChunkError
+        If a chunk is smaller than the halo.
+    """
+    dtype = np.dtype(dtype or x.dtype)
+    if not is_chunked(x):
+        east = depth[1] if wrap else 0
+        if wrap:
+            check_halo([(x.shape[0],), (x.shape[1],)], depth, wrap=True, step=step)
+        blocks = [
+            np.pad(np.asarray(a), ((0, 0), (east, east)), mode="wrap") if east else a for a in (x, *others)
+        ]
+        whole = Place((0, x.shape[0]), (0, x.shape[1]), (0, 0, east, east), x.shape)
+        return _run(kernel, whole, out_chunks is None, placed, dtype, *blocks, **kwargs)
+
+    import dask.array as da
+
+    check_halo(x.chunks, depth, wrap=wrap, step=step)
+    reach = [0 if n == 1 and not (wrap and axis == 1) else depth[axis] for axis, n in enumerate(x.numblocks)]
+    boundary = {0: "none", 1: "periodic" if wrap and reach[1] else "none"}
+    arrays = [
+        da.overlap.overlap(a, depth=dict(enumerate(reach)), boundary=boundary, allow_rechunk=False)
+        if any(reach)
+        else a
+        for a in (x, *others)
+    ]
+    core = tuple(tuple(c) for c in (out_chunks or x.chunks))
+    extra: dict[str, Any] = {"new_axis": 0, "chunks": ((outputs,), *core)} if outputs else {"chunks": core}
+    return da.map_blocks(
+        partial(_block, kernel, places(x.chunks, reach, wrap=wrap), out_chunks is None, placed, dtype),
+        *arrays,
+        dtype=dtype,
+        meta=np.empty((0,) * (3 if outputs else 2), dtype=dtype),
+        token=f"magxr-{step}",
+        **extra,
+        **kwargs,
+    )
+
+
+def places(
+    chunks: Sequence[Sequence[int]], depth: Sequence[int], *, wrap: bool = False
+) -> dict[tuple[int, int], Place]:
+    """Return the `Place` of every block of ``chunks`` (sizes along latitude and longitude)."""
+    starts = [[0, *accumulate(sizes)] for sizes in chunks]
+    shape = (starts[0][-1], starts[1][-1])
+    found = {}
+    for i in range(len(chunks[0])):
+        for j in range(len(chunks[1])):
+            halo = (
+                depth[0] if i else 0,
+                depth[0] if i < len(chunks[0]) - 1 else 0,
+                depth[1] if j or wrap else 0,
+                depth[1] if j < len(chunks[1]) - 1 or wrap else 0,
+            )
+            rows, cols = (starts[0][i], starts[0][i + 1]), (starts[1][j], starts[1][j + 1])
+            found[i, j] = Place(rows, cols, halo, shape, (i, j))
+    return found
+
+
+def _block(
+    kernel: Kernel,
+    where: dict[tuple[int, int], Place],
+    trim: bool,
+    placed: bool,
+    dtype: np.dtype[Any],
+    *blocks: NDArray[Any],
+    block_id: tuple[int, ...] = (0, 0),
+    **kwargs: Any,
+) -> NDArray[Any]:
+    return _run(kernel, where[block_id[-2], block_id[-1]], trim, placed, dtype, *blocks, **kwargs)
+
+
+def _run(
+    kernel: Kernel,
+    place: Place,
+    trim: bool,
+    placed: bool,
+    dtype: np.dtype[Any],
+    *blocks: NDArray[Any],
+    **kwargs: Any,
+) -> NDArray[Any]:
+    if placed:
+        kwargs["place"] = place
+    result = kernel(*blocks, **kwargs)
+    core = place.core(result) if trim else result
+    # A trimmed view would keep the haloed block alive in the scheduler's memory.
+    return np.ascontiguousarray(core, dtype=dtype)

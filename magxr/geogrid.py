@@ -1,0 +1,295 @@
+"""What a magnetic grid is: variable, latitude and longitude, spacing, registration, wrap.
+
+Only metadata and coordinates are read here; the anomaly values are never touched, so describing a
+lazy grid computes nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from magxr.errors import GridError
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    import xarray as xr
+    from numpy.typing import NDArray
+
+Registration = Literal["pixel", "gridline"]
+
+EARTH_RADIUS = 6371.0087714e3
+"""Mean radius of the Earth (IUGG R1), metres."""
+
+NT_UNITS = frozenset({"nt", "nanotesla", "nanoteslas", "nano tesla", "gamma", "gammas"})
+_LAT_UNITS = frozenset({"degrees_north", "degree_north", "degree_n", "degrees_n"})
+_LON_UNITS = frozenset({"degrees_east", "degree_east", "degree_e", "degrees_e"})
+_LAT_NAMES = frozenset({"lat", "latitude"})
+_LON_NAMES = frozenset({"lon", "long", "longitude"})
+_REGULARITY = 0.02
+"""Largest departure of a coordinate from even spacing, in cells (float32 coordinates need some)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A regular latitude/longitude grid in canonical form: south to north, west to east, no column twice."""
+
+    lat: str
+    """Name of the latitude dimension."""
+    lon: str
+    """Name of the longitude dimension."""
+    shape: tuple[int, int]
+    """Rows (latitude) and columns (longitude)."""
+    origin: tuple[float, float]
+    """Latitude and longitude of the first (south-western) cell centre or node, degrees."""
+    spacing: tuple[float, float]
+    """Distance between rows and between columns, degrees, both positive."""
+    registration: Registration = "pixel"
+    """"pixel": values stand for cells around the coordinates; "gridline": for the nodes themselves."""
+    wraps: bool = False
+    """Whether the columns go once around the globe."""
+    crs: str = "EPSG:4326"
+    """Coordinate reference system of latitude and longitude."""
+
+    @property
+    def latitude(self) -> NDArray[np.float64]:
+        """Latitudes of the rows, degrees north, ascending."""
+        return self.origin[0] + self.spacing[0] * np.arange(self.shape[0], dtype=np.float64)
+
+    @property
+    def longitude(self) -> NDArray[np.float64]:
+        """Longitudes of the columns, degrees east, ascending."""
+        return self.origin[1] + self.spacing[1] * np.arange(self.shape[1], dtype=np.float64)
+
+    @property
+    def column0(self) -> int:
+        """Number of the first column counted from longitude 0: what anchors tiles on a grid that wraps."""
+        offset = 0.5 if self.registration == "pixel" else 0.0
+        return round(self.origin[1] / self.spacing[1] - offset) % self.shape[1] if self.wraps else 0
+
+    def cell_metres(self) -> tuple[float, NDArray[np.float64]]:
+        """Height of every cell and width by row, metres, on a sphere of radius ``EARTH_RADIUS``."""
+        metre = math.radians(1) * EARTH_RADIUS
+        return self.spacing[0] * metre, self.spacing[1] * metre * np.cos(np.radians(self.latitude))
+
+    def resized(
+        self,
+        shape: tuple[int, int],
+        origin: tuple[float, float],
+        spacing: tuple[float, float],
+    ) -> Grid:
+        """Return the same kind of grid with other cells; ``wraps`` stays true only if it still goes round."""
+        round_again = self.wraps and abs(shape[1] * spacing[1] - 360.0) < 0.5 * spacing[1]
+        return replace(self, shape=shape, origin=origin, spacing=spacing, wraps=round_again)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How an input departs from the canonical form, so that the result can be laid out the same way."""
+
+    transposed: bool = False
+    """Longitude came before latitude."""
+    descending: bool = False
+    """Latitude ran from north to south."""
+    reversed_columns: bool = False
+    """Longitude ran from east to west."""
+    rolled: int = 0
+    """Input column at which the canonical first column stands (a jump in longitude inside the grid)."""
+    repeated: bool = False
+    """The last column repeated the first (0 and 360 degrees both present)."""
+
+
+def find_variable(ds: xr.Dataset, variable: Hashable | None = None) -> Hashable:
+    """Return the name of the anomaly variable: the one asked for, else the only 2-D one in nT.
+
+    Raises
+    ------
+    GridError
+        If the name does not exist, or no or several variables qualify.
+    """
+    if variable is not None:
+        if variable not in ds.data_vars:
+            msg = f"no variable {variable!r} in the dataset; it has {sorted(map(str, ds.data_vars))}"
+            raise GridError(msg)
+        return variable
+    found = [n for n, v in ds.data_vars.items() if v.ndim >= 2 and _units(v) in NT_UNITS]
+    if len(found) == 1:
+        return found[0]
+    have = {str(n): str(v.attrs.get("units", "no units")) for n, v in ds.data_vars.items()}
+    what = "no variable has" if not found else f"several variables ({sorted(map(str, found))}) have"
+    msg = f"{what} units of nT (units found: {have}); name the anomaly with variable='...'"
+    raise GridError(msg)
+
+
+def describe(da: xr.DataArray) -> tuple[Grid, Layout]:
+    """Describe the grid under an anomaly array without reading its values.
+
+    Parameters
+    ----------
+    da : xarray.DataArray
+        Anomaly, dims latitude and longitude in any order, float32 or float64, nT.
+
+    Returns
+    -------
+    Grid, Layout
+        The grid in canonical form, and how ``da`` departs from that form.
+
+    Raises
+    ------
+    GridError
+        If dims, units, dtype or coordinates are not those of a regular latitude/longitude grid.
+    """
+    _check_values(da)
+    lat, lon = _find_axis(da, "latitude"), _find_axis(da, "longitude")
+    if set(da.dims) != {lat, lon}:
+        extra = sorted(str(d) for d in da.dims if d not in (lat, lon))
+        msg = f"{_name(da)} has the extra dimensions {extra}; select one map, e.g. .isel({extra[0]}=0)"
+        raise GridError(msg)
+    y, x = _values(da, lat), _values(da, lon)
+    descending, reversed_columns = bool(y[0] > y[-1]), _mostly_falling(x)
+    y = y[::-1] if descending else y
+    x = x[::-1] if reversed_columns else x
+    dlat = _even_spacing(y, lat)
+    if y[0] < -90.0 - 0.01 or y[-1] > 90.0 + 0.01:
+        msg = f"latitudes run from {y[0]:g} to {y[-1]:g}; they must lie within -90..90 degrees"
+        raise GridError(msg)
+    x, jump = _unrolled(x, lon)
+    dlon = _even_spacing(x, lon)
+    repeated = bool(abs((x[-1] - x[0]) - 360.0) < _REGULARITY * dlon)
+    columns = len(x) - repeated
+    wraps = bool(abs(columns * dlon - 360.0) < 0.5 * dlon)
+    if wraps and jump and not repeated:
+        x = np.concatenate([x[jump:] - 360.0, x[:jump]])
+    else:
+        jump = 0
+    if x[-1] - x[0] > 360.0 + _REGULARITY * dlon:
+        msg = f"{lon} spans {x[-1] - x[0]:g} degrees; a grid may go round the globe once, at most 360"
+        raise GridError(msg)
+    grid = Grid(
+        lat=str(lat),
+        lon=str(lon),
+        shape=(len(y), columns),
+        origin=(float(y[0]), float(x[0])),
+        spacing=(dlat, dlon),
+        registration=_registration(da, float(y[0]), dlat),
+        wraps=wraps,
+        crs=_crs(da),
+    )
+    layout = Layout(da.dims[0] == lon, descending, reversed_columns, jump, repeated)
+    return grid, layout
+
+
+def _check_values(da: xr.DataArray) -> None:
+    units = _units(da.variable)
+    if units and units not in NT_UNITS:
+        fix = "convert it and set attrs['units'] = 'nT'"
+        msg = f"{_name(da)} has units {da.attrs['units']!r}, not nT; {fix}"
+        raise GridError(msg)
+    if da.dtype not in (np.float32, np.float64):
+        fix = ".astype('float32'), after masking any fill value, so that NaN can mark missing cells"
+        msg = f"{_name(da)} has dtype {da.dtype}, not float32 or float64; use {fix}"
+        raise GridError(msg)
+    for key in ("_FillValue", "missing_value"):
+        if key in da.attrs and not np.isnan(da.attrs[key]):
+            fix = f".where({_name(da)} != {da.attrs[key]}), or open the file with mask_and_scale=True"
+            msg = f"{_name(da)} still carries its fill value {da.attrs[key]} ({key}); mask it with {fix}"
+            raise GridError(msg)
+
+
+def _find_axis(da: xr.DataArray, which: Literal["latitude", "longitude"]) -> Hashable:
+    units, names, axis = (
+        (_LAT_UNITS, _LAT_NAMES, "Y") if which == "latitude" else (_LON_UNITS, _LON_NAMES, "X")
+    )
+    missing = [d for d in da.dims if d not in da.coords]
+    known = [d for d in da.dims if d in da.coords]
+    for found in (
+        [d for d in known if da[d].attrs.get("standard_name") == which],
+        [d for d in known if _units(da[d]) in units],
+        [d for d in known if str(d).lower() in names],
+        [d for d in known if da[d].attrs.get("axis") == axis and "standard_name" not in da[d].attrs],
+    ):
+        if len(found) == 1:
+            return found[0]
+    if missing:
+        fix = "assign it in degrees with .assign_coords"
+        msg = f"dimension {missing[0]!r} of {_name(da)} has no coordinate; {fix}"
+        raise GridError(msg)
+    msg = (
+        f"no {which} among the dimensions {[str(d) for d in da.dims]} of {_name(da)}; rename one to "
+        f"{which!r} or set its attrs['standard_name'] = {which!r} (projected grids: reproject first)"
+    )
+    raise GridError(msg)
+
+
+def _values(da: xr.DataArray, dim: Hashable) -> NDArray[np.float64]:
+    values = np.asarray(da[dim].values, dtype=np.float64)
+    if values.size < 2:
+        msg = f"{dim} has {values.size} value; a grid needs at least 2 along each dimension"
+        raise GridError(msg)
+    if not np.isfinite(values).all():
+        msg = f"{dim} has {int((~np.isfinite(values)).sum())} values that are NaN or infinite; drop them"
+        raise GridError(msg)
+    return values
+
+
+def _mostly_falling(x: NDArray[np.float64]) -> bool:
+    return bool(np.median(np.diff(x)) < 0)
+
+
+def _unrolled(x: NDArray[np.float64], dim: Hashable) -> tuple[NDArray[np.float64], int]:
+    """Undo one step back by 360 degrees (at the date line, or inside a rolled globe); say where it was."""
+    if not np.any(np.diff(x) <= 0):
+        return x, 0
+    jump = int(np.argmin(np.diff(x))) + 1
+    step = float(np.median(np.diff(x)))
+    if abs(x[jump] + 360.0 - x[jump - 1] - step) > 0.5 * step:
+        fix = f"sort it with .sortby({dim!r})"
+        msg = f"{dim} is not monotonic (it steps from {x[jump - 1]:g} to {x[jump]:g}); {fix}"
+        raise GridError(msg)
+    return np.concatenate([x[:jump], x[jump:] + 360.0]), jump
+
+
+def _even_spacing(x: NDArray[np.float64], dim: Hashable) -> float:
+    step = np.diff(x)
+    if np.any(step <= 0):
+        at = int(np.argmin(step))
+        fix = f"sort it with .sortby({dim!r})"
+        msg = f"{dim} is not monotonic (it steps from {x[at]:g} to {x[at + 1]:g}); {fix}"
+        raise GridError(msg)
+    spacing = float((x[-1] - x[0]) / (len(x) - 1))
+    off = np.abs(x - (x[0] + spacing * np.arange(len(x)))).max() / spacing
+    if off > _REGULARITY:
+        fix = "resample it to even spacing first, e.g. with .interp"
+        msg = f"{dim} is irregular (steps from {step.min():g} to {step.max():g} degrees); {fix}"
+        raise GridError(msg)
+    # Float noise of the coordinates must not leak into what is derived from the spacing.
+    return float(np.round(spacing, 12))
+
+
+def _registration(da: xr.DataArray, first: float, spacing: float) -> Registration:
+    by_offset = {0: "gridline", 1: "pixel"}.get(int(da.attrs.get("node_offset", -1)))
+    told: object = da.attrs.get("registration", by_offset)
+    if told in ("pixel", "gridline"):
+        return "pixel" if told == "pixel" else "gridline"
+    offset = (first / spacing) % 1.0
+    return "gridline" if min(offset, 1.0 - offset) < 0.1 else "pixel"
+
+
+def _crs(da: xr.DataArray) -> str:
+    mapping: xr.DataArray | None = da.coords.get(
+        da.attrs.get("grid_mapping", da.encoding.get("grid_mapping", "spatial_ref"))
+    )
+    told = da.attrs.get("crs") or (mapping.attrs.get("crs_wkt") if mapping is not None else None)
+    return str(told or "EPSG:4326")
+
+
+def _units(var: xr.Variable | xr.DataArray) -> str:
+    return str(var.attrs.get("units", "")).strip().lower()
+
+
+def _name(da: xr.DataArray) -> str:
+    return f"the variable {str(da.name)!r}" if da.name is not None else "the array"

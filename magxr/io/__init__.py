@@ -1,0 +1,1 @@
+"""Files, stores and catalogs."""

@@ -1,0 +1,175 @@
+"""Take a labelled grid apart into a canonical plain array, and put results back the way they came.
+
+Steps never touch labels themselves: they hand `apply`, `derive` or `on_grid` a function of
+``(values, grid)``, where ``values`` is a numpy or Dask array with south in row 0 and west in column 0.
+That is what makes a flipped, transposed or rolled input give the flipped, transposed or rolled result,
+bit for bit.
+
+What is known only after computing (fences, a rank, counts) cannot live in attrs without computing, so
+it travels as small lazy coordinates beside the variable.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import xarray as xr
+
+from magxr._version import __version__
+from magxr.errors import GridError
+from magxr.geogrid import Grid, Layout, describe, find_variable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Mapping
+
+    Values = Any
+    """A 2-D numpy or Dask array."""
+
+Labelled = TypeVar("Labelled", xr.Dataset, xr.DataArray)
+Extras = dict[str, tuple[tuple[str, ...], Any, dict[str, Any]]]
+"""Lazy by-products: name -> (dims, values, attrs)."""
+
+
+def anomaly(obj: xr.Dataset | xr.DataArray, variable: Hashable | None = None) -> xr.DataArray:
+    """Return the anomaly of a Dataset (or the DataArray itself)."""
+    if isinstance(obj, xr.DataArray):
+        return obj
+    if not isinstance(obj, xr.Dataset):
+        msg = (
+            f"expected an xarray Dataset or DataArray, got {type(obj).__name__}; wrap it in xarray.DataArray"
+        )
+        raise GridError(msg)
+    return obj[find_variable(obj, variable)]
+
+
+def canonical(da: xr.DataArray) -> tuple[Values, Grid, Layout]:
+    """Return the values south to north and west to east, with the grid and the input's layout."""
+    grid, layout = describe(da)
+    values = da.data.T if layout.transposed else da.data
+    if layout.descending:
+        values = values[::-1]
+    if layout.reversed_columns:
+        values = values[:, ::-1]
+    if layout.rolled:
+        values = np.concatenate([values[:, layout.rolled :], values[:, : layout.rolled]], axis=1)
+    if layout.repeated:
+        values = values[:, :-1]
+    return values, grid, layout
+
+
+def apply(
+    obj: Labelled,
+    work: Callable[[Values, Grid], Values | tuple[Values, Extras]],
+    *,
+    step: str,
+    parameters: Mapping[str, Any],
+    variable: Hashable | None = None,
+) -> Labelled:
+    """Replace the anomaly by ``work(values, grid)`` on the same cells.
+
+    Parameters
+    ----------
+    obj : xarray.Dataset or xarray.DataArray
+        Anomaly in nT on latitude and longitude; other variables of a Dataset pass through.
+    work : callable
+        Takes the canonical array and its grid; returns an array of the same shape, alone or with
+        `Extras` that become coordinates of the result.
+    step, parameters
+        Written to ``attrs["history"]``.
+    variable : hashable, optional
+        Name of the anomaly in a Dataset, where units do not tell.
+
+    Returns
+    -------
+    Same type as ``obj``, with coordinates, direction, attrs and CRS kept.
+    """
+    da = anomaly(obj, variable)
+    values, grid, layout = canonical(da)
+    result = work(values, grid)
+    new, extras = result if isinstance(result, tuple) else (result, {})
+    out = da.copy(data=_laid_out(new, layout))
+    out.encoding = {}
+    out.attrs = signed(da.attrs, step, parameters)
+    out = out.assign_coords({k: xr.Variable(*v) for k, v in extras.items()})
+    if isinstance(obj, xr.DataArray):
+        return out
+    return obj.drop_vars([k for k in extras if k in obj]).assign({da.name: out})
+
+
+def derive(
+    obj: xr.Dataset | xr.DataArray,
+    work: Callable[[Values, Grid], Mapping[str, Values]],
+    *,
+    attrs: Mapping[str, Mapping[str, Any]],
+    step: str,
+    parameters: Mapping[str, Any],
+    variable: Hashable | None = None,
+) -> xr.Dataset:
+    """Return a Dataset of new variables on the cells of the anomaly, one per entry of ``attrs``."""
+    da = anomaly(obj, variable)
+    values, grid, layout = canonical(da)
+    fields = work(values, grid)
+    history = {k: v for k, v in da.attrs.items() if k == "history"}
+    bare = da.drop_attrs(deep=False)
+    made = {}
+    for name, own in attrs.items():
+        made[name] = bare.copy(data=_laid_out(fields[name], layout)).rename(name)
+        made[name].attrs = {**own, **signed(history, step, parameters)}
+        made[name].encoding = {}
+    return xr.Dataset(made)
+
+
+def on_grid(
+    da: xr.DataArray,
+    layout: Layout,
+    grid: Grid,
+    fields: Mapping[str, tuple[Values, Mapping[str, Any]]],
+    *,
+    step: str,
+    parameters: Mapping[str, Any],
+) -> xr.Dataset:
+    """Label arrays on another grid than the input's, in the input's dim order and directions.
+
+    ``fields`` maps a name to (canonical array, attrs). Scalar coordinates of ``da`` (the CRS, by-products
+    of earlier steps) are kept. Longitude stays ascending and without a repeated column.
+    """
+    new = Layout(layout.transposed, layout.descending, layout.reversed_columns)
+    lat, lon = grid.latitude, grid.longitude
+    coords: dict[Hashable, Any] = {
+        k: v for k, v in da.coords.items() if not {grid.lat, grid.lon} & set(v.dims)
+    }
+    coords[grid.lat] = (grid.lat, lat[::-1] if layout.descending else lat, da[grid.lat].attrs)
+    coords[grid.lon] = (grid.lon, lon[::-1] if layout.reversed_columns else lon, da[grid.lon].attrs)
+    dims = (grid.lon, grid.lat) if layout.transposed else (grid.lat, grid.lon)
+    history = {k: v for k, v in da.attrs.items() if k == "history"}
+    made = {
+        name: (dims, _laid_out(values, new), {**own, **signed(history | dict(own), step, parameters)})
+        for name, (values, own) in fields.items()
+    }
+    return xr.Dataset(made, coords=coords)
+
+
+def signed(attrs: Mapping[Any, Any], step: str, parameters: Mapping[str, Any]) -> dict[Any, Any]:
+    """Return attrs with one more line of ``history``: what was done, with which parameters and version.
+
+    The line holds no time of day, so that the same run gives the same bytes.
+    """
+    arguments = ", ".join(f"{k}={json.dumps(v, default=str)}" for k, v in parameters.items() if v is not None)
+    line = f"magxr {__version__}: {step}({arguments})"
+    past = str(attrs.get("history", "")).rstrip("\n")
+    return {**attrs, "history": f"{past}\n{line}" if past else line}
+
+
+def _laid_out(values: Values, layout: Layout) -> Values:
+    if layout.repeated:
+        values = np.concatenate([values, values[:, :1]], axis=1)
+    if layout.rolled:
+        split = values.shape[1] - layout.rolled
+        values = np.concatenate([values[:, split:], values[:, :split]], axis=1)
+    if layout.reversed_columns:
+        values = values[:, ::-1]
+    if layout.descending:
+        values = values[::-1]
+    return values.T if layout.transposed else values

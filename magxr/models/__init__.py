@@ -1,0 +1,1 @@
+"""Transfer models: trunk, head, training, prediction."""

@@ -1,0 +1,1 @@
+"""A run as data, from catalog entry to store."""

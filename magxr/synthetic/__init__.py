@@ -1,0 +1,1 @@
+"""Synthetic sea floor with known truth."""
