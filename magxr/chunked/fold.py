@@ -1,0 +1,115 @@
+"""Fold all chunks of an array into one small result, and chain small results, lazily.
+
+A global statistic that is then applied to the same data would make Dask keep every chunk in memory from
+the first use to the second. So each pass over the data reads its own copy of the source's graph
+(`reread`): the chunks are made twice, and memory stays at a few chunks.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from magxr.chunked.plan import is_chunked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+MARK = "magxr-statistic"
+"""How the graph layers of finished statistics are named, so that `reread` can tell them from data."""
+
+
+def reread(x: Any, why: str) -> Any:
+    """Return ``x`` made anew from its sources, under other task names; numpy arrays as they are.
+
+    Finished statistics in the history of ``x`` (the fences of an earlier step, say) are small and are
+    shared, not made anew. ``why`` tells one rereading from another: equal names share their tasks.
+    """
+    if not is_chunked(x):
+        return x
+    from dask.delayed import Delayed
+    from dask.graph_manipulation import clone
+
+    known = [Delayed(name, x.dask, layer=name) for name in x.dask.layers if name.startswith(MARK)]
+    return clone(x, omit=known, seed=f"magxr-{why}-{x.name}")
+
+
+def fold(
+    x: Any,
+    kernel: Callable[..., Any],
+    merge: Callable[[list[Any]], Any],
+    *small: Any,
+    name: str,
+    every: int = 8,
+) -> Any:
+    """Apply ``kernel(chunk, *small)`` to every chunk and merge the results in a tree.
+
+    Parameters
+    ----------
+    x : numpy or Dask array, 2-D
+        A Dask array is read through `reread`.
+    kernel : callable
+        Returns any small object.
+    merge : callable
+        Takes a list of such objects and returns one. Its result must not depend on how they are grouped.
+    small
+        Further arguments: results of `fold` or `then`, or plain values.
+    name : str
+        Of the statistic, for task names.
+    every : int
+        How many results are merged at a time.
+
+    Returns
+    -------
+    object
+        For numpy input the merged result, else a `dask.delayed.Delayed` of it.
+    """
+    if not is_chunked(x):
+        return merge([kernel(x, *small)])
+    from dask.base import tokenize
+    from dask.core import flatten
+    from dask.delayed import Delayed
+    from dask.highlevelgraph import HighLevelGraph
+
+    x = reread(x, name)
+    lazy: list[Any] = [s for s in small if isinstance(s, Delayed)]
+    arguments = [s.key if isinstance(s, Delayed) else s for s in small]
+    label = f"{MARK}-{name}-{tokenize(x.name, kernel, merge, *arguments)}"
+    level: list[Any] = [(label, 0, i) for i, _ in enumerate(flatten(x.__dask_keys__()))]
+    layer: dict[Any, Any] = {
+        key: (kernel, block, *arguments) for key, block in zip(level, flatten(x.__dask_keys__()), strict=True)
+    }
+    depth = 0
+    while depth == 0 or len(level) > 1:
+        depth += 1
+        groups = [level[i : i + every] for i in range(0, len(level), every)]
+        level = [(label, depth, i) for i in range(len(groups))]
+        layer.update({key: (merge, group) for key, group in zip(level, groups, strict=True)})
+    graph = HighLevelGraph.from_collections(label, layer, dependencies=[x, *lazy])
+    return Delayed(level[0], graph, layer=label)
+
+
+def then(function: Callable[..., Any], *args: Any, name: str, shape: Sequence[int] | None = None) -> Any:
+    """Return ``function(*args)``, as one lazy task if any argument is lazy.
+
+    With ``shape`` the lazy result is a float64 Dask array of one chunk, which is what ``function`` must
+    return; without, a `dask.delayed.Delayed` of whatever it returns.
+    """
+    from dask.delayed import Delayed
+
+    lazy: list[Any] = [a for a in args if isinstance(a, Delayed)]
+    if not lazy:
+        return function(*args)
+    from dask.base import tokenize
+    from dask.highlevelgraph import HighLevelGraph
+
+    label = f"{MARK}-{name}-{tokenize(function, *args)}"
+    task = (function, *[a.key if isinstance(a, Delayed) else a for a in args])
+    key: Any = label if shape is None else (label, *(0 for _ in shape))
+    graph = HighLevelGraph.from_collections(label, {key: task}, dependencies=lazy)
+    if shape is None:
+        return Delayed(label, graph)
+    import dask.array as da
+
+    return da.Array(graph, label, tuple((n,) for n in shape), meta=np.empty((0,) * len(shape)))
