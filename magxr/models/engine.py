@@ -1,0 +1,118 @@
+"""Start Keras once per process, with threads and GPU memory set before first use.
+
+Everything is written against Keras 3; the environment variable ``KERAS_BACKEND`` picks tensorflow (the
+default), torch or jax. TensorFlow must not be imported before a process forks, so nothing here runs
+until a worker predicts.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+from magxr.errors import MissingExtraError, ParameterError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+_log = logging.getLogger(__name__)
+_starting = threading.Lock()
+_started: list[Any] = []
+
+_EXTRA = {"tensorflow": "tensorflow", "torch": "torch", "jax": "jax"}
+
+
+def check_installed() -> None:
+    """Raise if keras or its backend is not installed; imports neither."""
+    if importlib.util.find_spec("keras") is None:
+        package = "keras"
+        raise MissingExtraError(package, "tensorflow", "running the network")
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    if backend in _EXTRA and importlib.util.find_spec(_EXTRA[backend]) is None:
+        raise MissingExtraError(_EXTRA[backend], "tensorflow", f"Keras with KERAS_BACKEND={backend}")
+
+
+def threads() -> int:
+    """Return how many threads the network may use in this process.
+
+    ``MAGXR_THREADS`` if set; else the threads of the Dask worker that runs here, so that the workers of a
+    machine do not use more cores together than they were given; else the cores this process may run on.
+    Calls from several Dask threads run one after the other (see `magxr.models.worker`), each on all of
+    these threads: threads of Dask and of the network do not multiply.
+    """
+    asked = os.environ.get("MAGXR_THREADS")
+    if asked is not None:
+        if not asked.isdigit() or int(asked) < 1:
+            msg = f"MAGXR_THREADS={asked!r} is not a positive whole number"
+            raise ParameterError(msg)
+        return int(asked)
+    if "distributed" in sys.modules:
+        try:
+            return int(sys.modules["distributed"].get_worker().state.nthreads)
+        except ValueError:  # not inside a task of a worker
+            _log.debug("no Dask worker here: using all cores")
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def start() -> Any:
+    """Return the keras module, importing and setting it up at the first call in this process."""
+    with _starting:
+        if not _started:
+            check_installed()
+            os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+            if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
+                _set_up_tensorflow()
+            import keras
+
+            if keras.backend.backend() == "torch":
+                _set_up_torch()
+            _started.append(keras)
+        return _started[0]
+
+
+def _set_up_tensorflow() -> None:
+    import tensorflow as tf
+
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(threads())
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+        for gpu in tf.config.list_physical_devices("GPU"):
+            tf.config.experimental.set_memory_growth(gpu, True)
+    except RuntimeError as error:  # TensorFlow ran before us in this process: its settings stand
+        _log.warning("TensorFlow was already in use; its thread and memory settings are kept (%s)", error)
+
+
+def _set_up_torch() -> None:
+    import torch
+
+    torch.set_num_threads(threads())
+    # TF32 keeps 10 bits: features would differ from the CPU's in the third digit
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+
+
+def compiled(model: Any) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """Return a function from one numpy batch to one numpy batch, compiled once for its fixed shape.
+
+    `keras.Model.predict_on_batch` is ``model(x, training=False)`` in the backend's own compiled form, made
+    once and kept, without the data pipeline that makes `predict` leak when called in a loop.
+    """
+    import numpy as np
+
+    keras = start()
+    # TensorFlow's XLA compiles convolutions for CPU without oneDNN; JAX has no other compiler
+    model.compile(jit_compile=keras.backend.backend() == "jax")
+
+    def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.asarray(model.predict_on_batch(batch), dtype=np.float32)
+
+    return run

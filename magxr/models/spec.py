@@ -1,0 +1,181 @@
+"""What a model is, in a few hundred bytes: where its files are, their hashes, what input it holds for.
+
+A specification travels in the Dask graph; the model itself never does. Reading one imports no network
+library. A model is a folder with ``head.npz`` (the trained head), ``card.json`` (its specification and
+everything known about it) and ``card.md`` (the same, to read).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from magxr.errors import ModelError
+from magxr.models import engine, weights
+from magxr.models.backbones import EMBEDDED, backbone
+from magxr.models.heads import read_head
+
+FORMAT = "magxr-model"
+FORMAT_VERSION = 1
+HEAD_FILE = "head.npz"
+CARD_FILE = "card.json"
+SHIPPED = {"default": "default"}
+"""Name of a model that comes with the package -> its folder beside this module."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """A trained model by path and hash, and the input it holds for."""
+
+    name: str
+    path: str
+    """The head's ``.npz`` file."""
+    sha256: str
+    """Of that file."""
+    trunk: str = EMBEDDED
+    """Name of the trunk, see `magxr.models.backbones`."""
+    trunk_sha256: str = weights.HED_SHA256
+    """Of the trunk's weights file."""
+    trunk_weights: str | None = None
+    """Path of the trunk's weights file; None for the one that an installed package brings."""
+    head: str = "pooled"
+    window: int = 250
+    """Side of the square window, pixels."""
+    batch: int = 8
+    """Windows run at once; the last batch is padded, so the compiled shape never changes."""
+    spacing: tuple[float, float] = (0.2, 0.8)
+    """Smallest and largest grid spacing, arcmin, that the model was trained for."""
+    normalisation: str = "minmax"
+    """Every window is scaled to 0..1 by its own extremes (`magxr.kernels.minmax`)."""
+    threshold: float = 0.5
+    """Probability from which a window counts as linear in the card's accuracy."""
+    trained_on: str = ""
+    """One line on the training data; the card says more."""
+    versions: tuple[tuple[str, str], ...] = field(default=())
+    """Packages and versions it was trained with."""
+
+    def head_file(self) -> Path:
+        """Return the head's file: at its path, or for a shipped model in this process's own package."""
+        path = Path(self.path)
+        if not path.is_file() and self.name in SHIPPED:
+            return Path(str(files("magxr.models") / SHIPPED[self.name] / HEAD_FILE))
+        return path
+
+    def trunk_file(self) -> Path:
+        """Return the trunk's weights file; see `Backbone.weights_file`."""
+        return backbone(self.trunk).weights_file(self.trunk_weights)
+
+    def check(self) -> None:
+        """Raise unless everything needed to predict is here and is what the specification says.
+
+        Raises
+        ------
+        ModelError
+            If a weights file is missing or its SHA-256 differs.
+        MissingExtraError
+            If keras, its backend or the package with the trunk's weights is not installed.
+        """
+        head = self.head_file()
+        if not head.is_file():
+            msg = f"model {self.name!r}: the weights file {head} does not exist; restore it or load another"
+            raise ModelError(msg)
+        weights.check_hash(head, self.sha256)
+        trunk = self.trunk_file()
+        weights.check_hash(trunk, self.trunk_sha256, backbone(self.trunk).layers)
+        engine.check_installed()
+
+
+def load(model: str | Path | ModelSpec = "default") -> ModelSpec:
+    """Return the specification of a model, checked; no network library is imported.
+
+    Parameters
+    ----------
+    model : str, Path or ModelSpec
+        "default" (shipped with the package), a model's folder, its ``card.json`` or ``head.npz``, or a
+        specification, which is only checked again.
+
+    Returns
+    -------
+    ModelSpec
+
+    Raises
+    ------
+    ModelError
+        If there is no such model, it is not a magxr model, or one of its files is missing or changed.
+    MissingExtraError
+        If a package needed to run it is not installed.
+    """
+    spec = model if isinstance(model, ModelSpec) else _read(_folder(model), str(model))
+    spec.check()
+    return spec
+
+
+def card(model: str | Path = "default") -> dict[str, Any]:
+    """Return everything a model's card says (``card.json``), without checking its weights."""
+    return _read_card(_folder(model))
+
+
+def _folder(model: str | Path) -> Path:
+    if isinstance(model, str) and model in SHIPPED:
+        return Path(str(files("magxr.models") / SHIPPED[model]))
+    path = Path(model)
+    if path.name in (HEAD_FILE, CARD_FILE):
+        path = path.parent
+    if not path.is_dir():
+        msg = (
+            f"unknown model {str(model)!r}: neither one that comes with magxr ({sorted(SHIPPED)}) nor a "
+            f"folder with {CARD_FILE} and {HEAD_FILE}"
+        )
+        raise ModelError(msg)
+    return path
+
+
+def _read_card(folder: Path) -> dict[str, Any]:
+    path = folder / CARD_FILE
+    if not path.is_file():
+        msg = f"{folder} is not a magxr model: it has no {CARD_FILE}; models are written by magxr train"
+        raise ModelError(msg)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        msg = f"{path} is not readable JSON ({error})"
+        raise ModelError(msg) from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        msg = f'{path} is not a magxr model card: it lacks "format": {FORMAT!r}'
+        raise ModelError(msg)
+    if content.get("format_version") != FORMAT_VERSION:
+        msg = (
+            f"{path} has format version {content.get('format_version')!r}, this magxr reads "
+            f"{FORMAT_VERSION}; use the magxr that wrote it, or train again"
+        )
+        raise ModelError(msg)
+    return content
+
+
+def _read(folder: Path, name: str) -> ModelSpec:
+    fields = _read_card(folder).get("spec")
+    known = set(ModelSpec.__dataclass_fields__) - {"path"}
+    if (
+        not isinstance(fields, dict)
+        or not {"name", "sha256", "trunk", "trunk_sha256"} <= set(fields) <= known
+    ):
+        msg = f"{folder / CARD_FILE} holds no complete specification of model {name!r}"
+        raise ModelError(msg)
+    fields = dict(fields, path=str(folder / HEAD_FILE))
+    fields["spacing"] = tuple(fields["spacing"])
+    fields["versions"] = tuple(tuple(v) for v in fields.get("versions", ()))
+    spec = ModelSpec(**fields)
+    if spec.head_file().is_file():
+        weights.check_hash(spec.head_file(), spec.sha256)
+        read_head(spec.head_file())
+    return spec
+
+
+def to_card(spec: ModelSpec) -> dict[str, Any]:
+    """Return the specification as the card stores it: without its path, which is where the card lies."""
+    fields = asdict(spec)
+    del fields["path"]
+    return fields
