@@ -54,7 +54,7 @@ def fold(
     merge : callable
         Takes a list of such objects and returns one. Its result must not depend on how they are grouped.
     small
-        Further arguments: results of `fold` or `then`, or plain values.
+        Further arguments: results of `fold` or `then` (lazy or not), or plain values.
     name : str
         Of the statistic, for task names.
     every : int
@@ -73,8 +73,7 @@ def fold(
     from dask.highlevelgraph import HighLevelGraph
 
     x = reread(x, name)
-    lazy: list[Any] = [s for s in small if isinstance(s, Delayed)]
-    arguments = [s.key if isinstance(s, Delayed) else s for s in small]
+    lazy, arguments = _references(small)
     label = f"{MARK}-{name}-{tokenize(x.name, kernel, merge, *arguments)}"
     level: list[Any] = [(label, 0, i) for i, _ in enumerate(flatten(x.__dask_keys__()))]
     layer: dict[Any, Any] = {
@@ -96,16 +95,15 @@ def then(function: Callable[..., Any], *args: Any, name: str, shape: Sequence[in
     With ``shape`` the lazy result is a float64 Dask array of one chunk, which is what ``function`` must
     return; without, a `dask.delayed.Delayed` of whatever it returns.
     """
-    from dask.delayed import Delayed
-
-    lazy: list[Any] = [a for a in args if isinstance(a, Delayed)]
+    lazy, arguments = _references(args)
     if not lazy:
         return function(*args)
     from dask.base import tokenize
+    from dask.delayed import Delayed
     from dask.highlevelgraph import HighLevelGraph
 
-    label = f"{MARK}-{name}-{tokenize(function, *args)}"
-    task = (function, *[a.key if isinstance(a, Delayed) else a for a in args])
+    label = f"{MARK}-{name}-{tokenize(function, *arguments)}"
+    task = (function, *arguments)
     key: Any = label if shape is None else (label, *(0 for _ in shape))
     graph = HighLevelGraph.from_collections(label, {key: task}, dependencies=lazy)
     if shape is None:
@@ -113,3 +111,39 @@ def then(function: Callable[..., Any], *args: Any, name: str, shape: Sequence[in
     import dask.array as da
 
     return da.Array(graph, label, tuple((n,) for n in shape), meta=np.empty((0,) * len(shape)))
+
+
+def on_chunks(x: Any, kernel: Callable[..., Any], *small: Any, name: str) -> Any:
+    """Return ``kernel(chunk, *small)`` for every chunk: same shape and dtype as ``x``, lazy if ``x`` is.
+
+    ``small`` are 1-D results of `then`.
+    """
+    if not is_chunked(x):
+        return kernel(x, *small)
+    import dask.array as da
+
+    pairs: list[Any] = []
+    for number, array in enumerate(small):
+        pairs += [array, (f"small-{number}",)]
+    return da.blockwise(
+        kernel,
+        ("row", "column"),
+        x,
+        ("row", "column"),
+        *pairs,
+        concatenate=True,
+        dtype=x.dtype,
+        meta=np.empty((0, 0), dtype=x.dtype),
+        token=f"magxr-{name}",
+    )
+
+
+def _references(args: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    """Return the lazy ones of ``args``, and ``args`` with the task key in the place of each lazy one."""
+    from dask.delayed import Delayed
+
+    lazy = [a for a in args if isinstance(a, Delayed) or is_chunked(a)]
+    keys = [
+        a.key if isinstance(a, Delayed) else (a.name, *(0,) * a.ndim) if is_chunked(a) else a for a in args
+    ]
+    return lazy, keys

@@ -13,7 +13,7 @@ import numpy as np
 
 from magxr.chunked.fold import fold, then
 from magxr.errors import GridError, ParameterError
-from magxr.kernels import orderstats
+from magxr.kernels import exactsum, orderstats
 from magxr.kernels.orderstats import BITS, Counts, Extent, Search
 
 if TYPE_CHECKING:
@@ -83,6 +83,16 @@ def extremes(x: Any) -> Any:
     _float(x)
     found = fold(x, orderstats.extent, orderstats.merge_extents, name="extent")
     return then(_as_row, found, name="extremes", shape=(5,))
+
+
+def mean(x: Any) -> Any:
+    """Mean of the valid cells, 0-D float64, lazy if ``x`` is: summed exactly and rounded once.
+
+    An infinite cell makes it infinite or NaN, as in numpy.
+    """
+    _float(x)
+    found = fold(x, _sums, _merge_sums, name="sum")
+    return then(_mean, found, name="mean", shape=())
 
 
 def problem(extent: ArrayLike, name: str = "the anomaly") -> str | None:
@@ -168,3 +178,23 @@ def _interpolate(search: Search, q: NDArray[np.float64], dtype: np.dtype[Any]) -
 
 def _as_row(extent: Extent) -> NDArray[np.float64]:
     return np.array(extent, dtype=np.float64)
+
+
+Sums = tuple[Extent, "NDArray[np.int64]"]
+
+
+def _sums(block: NDArray[Any]) -> Sums:
+    return orderstats.extent(block), exactsum.parts(block)
+
+
+def _merge_sums(blocks: list[Sums]) -> Sums:
+    extents, parts = zip(*blocks, strict=True)
+    return orderstats.merge_extents(list(extents)), exactsum.merge(list(parts))
+
+
+def _mean(sums: Sums) -> np.float64:
+    extent, parts = sums
+    if extent.infinite:
+        ends = {v for v in (extent.lowest, extent.highest) if np.isinf(v)}
+        return np.float64(ends.pop() if len(ends) == 1 else np.nan)
+    return np.float64(exactsum.mean(parts, extent.valid))
