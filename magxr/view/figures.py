@@ -51,7 +51,7 @@ def cleaning_figure(
         else anomaly_of(removed, variable)
     )
     drawn = pictures(*of, cells=cells)
-    axes = _panels(drawn)
+    axes = _four_panels(drawn)
     raw_limit = max(maps.symmetric_limit(drawn[0].values, 1.0), 1.0)
     shared = maps.symmetric_limit(drawn[1].values)
     limits = (raw_limit, shared, shared, None)
@@ -102,7 +102,7 @@ def prediction_figure(
     under = pictures(anomaly_of(anomaly, variable), cells=cells)[0]
     classes = pictures(result["linear"], how="nearest", cells=cells)[0]
     probabilities = pictures(*(result[n] for n in wanted), cells=cells)
-    axes = _panels([under, under, under])
+    axes = _one_and_two_panels(under)
     layers.linear(axes[0], classes, under, limit=limit)
     maps.heading(axes[0], f"a  {title}", layers.shares(result["linear"]))
     for letter, ax, picture, name in zip(
@@ -113,16 +113,28 @@ def prediction_figure(
     return axes[0].figure
 
 
-def _panels(drawn: list[Picture]) -> list[Any]:
-    """Tall maps stand in one row, wide ones in two columns or, very wide, one above the other."""
-    west, east, south, north = drawn[0].frame
-    height_over_width = (north - south) * drawn[0].aspect / (east - west)
-    count = len(drawn)
-    columns = count if height_over_width > 1.1 else 2 if height_over_width > 0.45 and count != 3 else 1
-    if count == 3 and height_over_width > 0.6:
-        columns = 3
-    rows = -(-count // columns)
-    width = {1: 6.5, 2: 4.6}.get(columns, 3.6)
+def _four_panels(drawn: list[Picture]) -> list[Any]:
+    """Two by two; very wide maps stand one above the other."""
+    columns = 1 if _height_over_width(drawn[0]) < 0.3 else 2
+    width = 9.0 / columns - 0.3
     height = maps.fitting_height(drawn[0], width)
-    figure = maps.blank_figure(columns * (width + 1.25), rows * (height + 0.95))
-    return list(figure.subplots(rows, columns, squeeze=False).ravel())
+    figure = maps.blank_figure(columns * (width + 1.2), 4 // columns * (height + 0.7))
+    return list(figure.subplots(4 // columns, columns, squeeze=False).ravel())
+
+
+def _one_and_two_panels(picture: Picture) -> list[Any]:
+    """One large map, with two small ones beside it if it is tall, below it if it is wide."""
+    if _height_over_width(picture) > 0.8:
+        height = maps.fitting_height(picture, 5.4)
+        figure = maps.blank_figure(10.4, height + 1.1)
+        axes = figure.subplot_mosaic([["a", "b"], ["a", "c"]], width_ratios=[1.9, 1.0])
+    else:
+        height = maps.fitting_height(picture, 9.0)
+        figure = maps.blank_figure(10.4, 1.45 * height + 1.9)
+        axes = figure.subplot_mosaic([["a", "a"], ["b", "c"]], height_ratios=[2.2, 1.0])
+    return [axes[letter] for letter in "abc"]
+
+
+def _height_over_width(picture: Picture) -> float:
+    west, east, south, north = picture.frame
+    return (north - south) * picture.aspect / (east - west)
