@@ -1,0 +1,53 @@
+"""Where a run computes: local threads, processes, this thread, or the scheduler at an address."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from magxr.errors import MissingExtraError, ParameterError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LOCAL = ("threads", "processes", "sync")
+
+
+@contextmanager
+def computing(scheduler: str | None) -> Iterator[Any]:
+    """Make Dask compute on ``scheduler`` inside the block; yield its client, or None if it is local.
+
+    Parameters
+    ----------
+    scheduler : str, optional
+        "threads" (the default), "processes", "sync", or an address such as "tcp://127.0.0.1:8786".
+
+    Raises
+    ------
+    ParameterError
+        If it is none of these.
+    StoreError
+        If nothing answers at the address.
+    """
+    import dask
+
+    if scheduler is None or scheduler in LOCAL:
+        with dask.config.set(scheduler=scheduler or "threads"):
+            yield None
+        return
+    if "://" not in scheduler:
+        msg = f"scheduler {scheduler!r} is neither one of {LOCAL} nor an address such as tcp://127.0.0.1:8786"
+        raise ParameterError(msg)
+    try:
+        from distributed import Client
+    except ImportError as error:
+        package = extra = "distributed"
+        raise MissingExtraError(package, extra, f"computing at {scheduler}") from error
+    try:
+        client = Client(scheduler, timeout="10s", set_as_default=True)
+    except (OSError, TimeoutError) as error:
+        fix = "start one with: dask scheduler --host 127.0.0.1"
+        msg = f"no Dask scheduler answers at {scheduler} within 10 s; {fix}"
+        raise StoreError(msg) from error
+    with client:
+        yield client

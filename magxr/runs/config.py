@@ -1,0 +1,100 @@
+"""A run as data: every number of every step, in one frozen description with two presets."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from magxr.errors import ParameterError
+
+Preset = Literal["paper", "sound"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunConfig:
+    """What a run does; the defaults are the preset "sound".
+
+    The preset "paper" is literal: no window is refused for missing data and percentages count cells.
+    """
+
+    region: str
+    """Catalog entry, or path of a grid (NetCDF, GMT, GeoTIFF, Zarr)."""
+    out: Path
+    """Zarr store to write; pictures and the report lie beside it."""
+    preset: Preset = "sound"
+    """Which set of defaults was taken."""
+    path: Path | None = None
+    """Local file to read instead of the catalog's source."""
+    variable: str | None = None
+    """Name of the anomaly variable, where units do not tell."""
+    outliers: float = 1.5
+    """Tukey's k: fences at k interquartile ranges outside the quartiles."""
+    spacing: str | None = None
+    """Spacing of the working grid, e.g. "0.72 arcmin"; None takes the region's own."""
+    max_gap: float | None = None
+    """Widest gap that is filled, cells; None takes the gridding step's default."""
+    variance: float = 0.98
+    """Share of variance that the low-rank approximation keeps."""
+    rank: int | None = None
+    """Rank k, instead of a share of variance."""
+    denoise: Literal["region", "tile"] = "region"
+    """One basis for the region, or local ones in tiles."""
+    sigma: float = 1.0
+    """Noise scale of the diffusion, cells."""
+    rho: float = 4.0
+    """Integration scale of the diffusion, cells."""
+    steps: int = 20
+    """Number of diffusion steps."""
+    model: str = "default"
+    """Model name or path of its file."""
+    stride: int = 10
+    """Cells between neighbouring windows."""
+    max_missing: float = 0.2
+    """Largest share of missing or filled cells in a window that is still answered."""
+    edges: Literal["none", "pad"] = "none"
+    """Whether windows beyond the map's edge are padded or have no answer."""
+    neighbours: int = 25
+    """Side of the square of predictions that votes."""
+    weights: Literal["cells", "area"] = "area"
+    """How the headline percentage counts."""
+    chunk: int = 1024
+    """Chunk size of the working grid, cells."""
+    scheduler: str | None = None
+    """"threads", "processes", "sync" or the address of a Dask scheduler; None: threads."""
+    overwrite: bool = False
+    """Replace an existing store."""
+    bounds: tuple[float, float, float, float] | None = None
+    """West, south, east, north of the part to read, degrees."""
+
+    def parameters(self) -> dict[str, Any]:
+        """Return every field as plain JSON values, for provenance."""
+        return {k: str(v) if isinstance(v, Path) else v for k, v in asdict(self).items()}
+
+
+_PAPER: dict[str, Any] = {"max_missing": 1.0, "weights": "cells"}
+
+
+def configure(region: str, out: str | Path, *, preset: Preset = "sound", **changes: Any) -> RunConfig:
+    """Return the configuration of a run: a preset with changes; None leaves the preset's value.
+
+    Raises
+    ------
+    ParameterError
+        If the preset or an argument does not exist.
+    """
+    if preset not in ("paper", "sound"):
+        msg = f"preset {preset!r} does not exist; choose 'paper' (literal) or 'sound' (the default)"
+        raise ParameterError(msg)
+    known = {f.name for f in fields(RunConfig)}
+    strange = sorted(set(changes) - known)
+    if strange:
+        msg = f"run() has no argument {strange[0]!r}; it has {sorted(known)}"
+        raise ParameterError(msg)
+    base = RunConfig(region=region, out=Path(out), preset=preset)
+    if preset == "paper":
+        base = replace(base, **_PAPER)
+    given = {k: v for k, v in changes.items() if v is not None}
+    if "path" in given:
+        given["path"] = Path(given["path"])
+    return replace(base, **given)
