@@ -66,7 +66,7 @@ def check_halo(chunks: Sequence[Sequence[int]], depth: Sequence[int], *, wrap: b
         raise ChunkError(msg)
 
 
-def rechunk(x: da.Array, chunks: tuple[tuple[int, ...], tuple[int, ...]], *, why: str) -> da.Array:
+def rechunk(x: da.Array, chunks: tuple[tuple[int, ...], ...], *, why: str) -> da.Array:
     """Rechunk where the plan needs it, and say so in the log (logger ``magxr.plan``)."""
     if x.chunks == chunks:
         return x

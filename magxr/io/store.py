@@ -1,0 +1,254 @@
+"""Write results to Zarr, whole or not at all, and open them again. The only module that imports zarr.
+
+One Dask chunk becomes one Zarr chunk, so no two tasks ever write into the same object. The store grows
+under a temporary name beside its place and gets its own name when everything is in it.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import math
+import os
+import shutil
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+import numpy as np
+import xarray as xr
+
+from magxr._version import __version__
+from magxr.chunked.plan import is_chunked, rechunk
+from magxr.errors import StoreError
+from magxr.io.chunking import Chunks, plan
+
+if TYPE_CHECKING:
+    from dask.delayed import Delayed
+
+_MARKS = ("zarr.json", ".zgroup", ".zmetadata")
+_MOST = 1024
+"""Longest by-product (a spectrum, say) that is copied into attrs; longer ones stay coordinates only."""
+CONVENTIONS = "CF-1.11"
+
+
+def is_zarr(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a folder is a Zarr group, of format 2 or 3."""
+    return any((Path(path) / mark).is_file() for mark in _MARKS)
+
+
+@overload
+def write(
+    ds: xr.Dataset | xr.DataArray,
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool = ...,
+    compute: Literal[True] = ...,
+) -> Path: ...
+
+
+@overload
+def write(
+    ds: xr.Dataset | xr.DataArray,
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool = ...,
+    compute: Literal[False],
+) -> Delayed: ...
+
+
+def write(
+    ds: xr.Dataset | xr.DataArray,
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    compute: bool = True,
+) -> Path | Delayed:
+    """Compute a lazy Dataset block by block into a Zarr store of format 3.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset or xarray.DataArray
+        What to write. Dask chunks become Zarr chunks; irregular ones are made regular first (logged by
+        ``magxr.plan``), arrays in memory are cut into pieces of about 1024 cells a side.
+    path : str or path-like
+        Local folder to make, e.g. ``"chile.zarr"``. The folder around it must exist.
+    overwrite : bool, optional
+        Replace a Zarr store that is already there, once the new one is complete.
+    compute : bool, optional
+        If False, return a `dask.delayed.Delayed` that does the work and returns the path.
+
+    Returns
+    -------
+    pathlib.Path or dask.delayed.Delayed
+        The path written, or the work to be done.
+
+    Raises
+    ------
+    StoreError
+        If the path is a URL, its folder is missing, or something is there already (and, with
+        ``overwrite``, if that is not a Zarr store).
+
+    Notes
+    -----
+    By-products that are known only after computing (fences, a count, a rank, a spectrum) are written as
+    coordinates and, once computed, copied into the attrs of the variables that carry them. After a
+    failure or an interrupt the temporary store is removed and an old store is as it was. If the process
+    is killed, or work put off with ``compute=False`` fails, a folder ``.NAME.writing-*`` is left, which is
+    safe to delete.
+    """
+    target = _place(path, overwrite)
+    if isinstance(ds, xr.DataArray):
+        ds = ds.to_dataset(name=ds.name if ds.name is not None else "anomaly")
+    ready, encoding = _prepared(ds)
+    growing = target.with_name(f".{target.name}.writing-{uuid.uuid4().hex[:8]}")
+    from dask.delayed import delayed
+
+    try:
+        done = ready.to_zarr(
+            growing, mode="w-", encoding=encoding, zarr_format=3, consolidated=False, compute=False
+        )
+        if compute:
+            done.compute()
+            return _finish(None, growing, target, overwrite)
+    except BaseException:
+        shutil.rmtree(growing, ignore_errors=True)
+        raise
+    later: Delayed = delayed(_finish)(done, growing, target, overwrite)
+    return later
+
+
+def open(path: str | os.PathLike[str], *, chunks: Chunks = "auto") -> xr.Dataset:
+    """Open a Zarr store lazily, with Dask chunks along its own.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Local Zarr store, of format 2 or 3.
+    chunks : "auto", int, dict or None, optional
+        As in `magxr.io.read.open_anomaly`; None leaves values to be read when they are used.
+
+    Raises
+    ------
+    StoreError
+        If there is nothing, or no Zarr store, at the path.
+    """
+    where = Path(path)
+    if not where.exists():
+        msg = f"there is no Zarr store {str(path)!r} (looked from {Path.cwd()}); check the path"
+        raise StoreError(msg)
+    if not is_zarr(where):
+        marks = "zarr.json, .zgroup or .zmetadata"
+        msg = f"{where} is not a Zarr store (it has no {marks}); give the folder of one"
+        raise StoreError(msg)
+    ds = xr.open_dataset(where, engine="zarr", consolidated=False, chunks=None, cache=False)
+    if chunks is None:
+        return ds
+    token = f"{where.resolve()}-{where.stat().st_mtime_ns}"
+    stored: dict[Any, int] = {}
+    for v in ds.data_vars.values():
+        stored |= v.encoding.get("preferred_chunks") or {}
+    return ds.chunk(plan(ds.sizes, stored, chunks), token=token)
+
+
+def versions() -> str:
+    """Return the versions of magxr and of what it computes with, for the attrs of a store."""
+    others = (f"{p} {importlib.metadata.version(p)}" for p in ("xarray", "dask", "numpy", "zarr"))
+    return ", ".join((f"magxr {__version__}", *others))
+
+
+def _place(path: str | os.PathLike[str], overwrite: bool) -> Path:
+    text = os.fspath(path)
+    if "://" in text:
+        msg = f"{text} is a URL; write to a local folder and copy it there"
+        raise StoreError(msg)
+    target = Path(text).expanduser()
+    if not target.parent.is_dir():
+        msg = f"the folder {str(target.parent)!r} for {target.name!r} does not exist; make it first"
+        raise StoreError(msg)
+    if target.exists() or target.is_symlink():
+        if not overwrite:
+            msg = f"{text!r} is already there; choose another name, remove it, or pass overwrite=True"
+            raise StoreError(msg)
+        if not is_zarr(target):
+            msg = f"{text!r} is not a Zarr store, so overwrite=True does not replace it; remove it yourself"
+            raise StoreError(msg)
+    return target
+
+
+def _prepared(ds: xr.Dataset) -> tuple[xr.Dataset, dict[Any, dict[str, Any]]]:
+    """Return the Dataset with regular chunks and no encoding of its past, and the encoding to write with."""
+    out = ds.copy()
+    encoding: dict[Any, dict[str, Any]] = {}
+    for name, var in out.variables.items():
+        var.encoding = {}
+        if not var.ndim or name in out.indexes:
+            continue
+        if is_chunked(var.data):
+            lengths = tuple(max(c) for c in var.data.chunks)
+            even = tuple(_even(n, c) for n, c in zip(var.shape, lengths, strict=True))
+            var.data = rechunk(var.data, even, why=f"the Zarr chunks of {name!r} must all be alike")
+        else:
+            planned = plan(dict(var.sizes), {}, "auto")
+            lengths = tuple(planned[d] for d in var.dims)
+        encoding[name] = {"chunks": tuple(max(1, n) for n in lengths)}
+    out.attrs = {**ds.attrs, "Conventions": CONVENTIONS, "created_with": versions()}
+    out.encoding = {}
+    return out, encoding
+
+
+def _even(size: int, length: int) -> tuple[int, ...]:
+    return (length,) * (size // length) + ((size % length,) if size % length else ())
+
+
+def _finish(_done: object, growing: Path, target: Path, overwrite: bool) -> Path:
+    """Copy by-products into attrs, then give the store its name."""
+    try:
+        _copy_byproducts(growing)
+        if not overwrite:
+            if target.exists():
+                msg = f"{str(target)!r} appeared while it was being written; choose another name"
+                raise StoreError(msg)
+            growing.rename(target)
+            return target
+        old = target.with_name(f"{growing.name}-old")
+        if target.exists():
+            target.rename(old)
+        growing.rename(target)
+        shutil.rmtree(old, ignore_errors=True)
+    except BaseException:
+        shutil.rmtree(growing, ignore_errors=True)
+        raise
+    return target
+
+
+def _copy_byproducts(path: Path) -> None:
+    import zarr
+
+    with xr.open_dataset(path, engine="zarr", consolidated=False, chunks=None) as ds:
+        known = {
+            c: (set(v.dims), _plain(v.values))
+            for c, v in ds.coords.items()
+            if c not in ds.indexes and c != "spatial_ref" and v.ndim <= 1 and v.size <= _MOST
+        }
+        found = {
+            name: {str(c): value for c, (dims, value) in known.items() if not dims & set(v.dims)}
+            for name, v in ds.data_vars.items()
+        }
+    group = zarr.open_group(path, mode="r+")
+    for name, values in found.items():
+        if values:
+            group[str(name)].attrs.update(values)
+
+
+def _plain(values: np.ndarray[Any, Any]) -> Any:
+    """Return numbers and text as JSON has them; what JSON has not (NaN, infinity) as text."""
+    plain = values.tolist()
+    text = json.dumps(plain, default=str)
+    if "NaN" in text or "Infinity" in text:
+        return [_said(v) for v in np.ravel(values).tolist()] if values.ndim else _said(plain)
+    return json.loads(text)
+
+
+def _said(value: Any) -> Any:
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
