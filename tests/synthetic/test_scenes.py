@@ -1,0 +1,78 @@
+"""Scenes: the same seed gives the same bits, and the truth is true."""
+
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from magxr.errors import ParameterError
+from magxr.geogrid import describe
+from magxr.synthetic.scenes import KINDS, scene, training_scenes
+
+SMALL = (192, 224)
+
+
+@pytest.fixture(scope="module")
+def mixed():
+    return scene(11, SMALL, tracks="sparse")
+
+
+def test_same_seed_same_bits(mixed):
+    xr.testing.assert_identical(scene(11, SMALL, tracks="sparse"), mixed)
+    assert not np.array_equal(scene(12, SMALL, tracks="sparse").clean, mixed.clean)
+
+
+def test_what_a_scene_holds(mixed):
+    assert {name: str(v.dtype) for name, v in mixed.data_vars.items()} == {
+        "anomaly": "float32",
+        "clean": "float32",
+        "linear": "int8",
+        "strike": "float32",
+        "tracked": "int8",
+    }
+    assert mixed.sizes == {"lat": SMALL[0], "lon": SMALL[1]}
+    grid, layout = describe(mixed.anomaly)
+    assert grid.registration == "pixel"
+    assert grid.spacing == pytest.approx((0.012, 0.012))
+    assert layout == type(layout)()
+    np.testing.assert_allclose(mixed.lat[0], -20.0 + 0.006)
+    assert json.loads(mixed.attrs["parameters"])["seed"] == 11
+    assert mixed.attrs["Conventions"] == "CF-1.11"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_truth_is_consistent(kind):
+    ds = scene(3, SMALL, kind=kind)
+    assert np.isfinite(ds.clean).all()
+    np.testing.assert_array_equal(np.isnan(ds.strike), ds.linear == 0)
+    np.testing.assert_array_equal(np.isnan(ds.anomaly), ds.tracked == -1)
+    assert float(ds.strike.min()) >= 0 or kind in ("nonlinear", "noise")
+    assert not float(ds.strike.max()) >= 180
+    if kind in ("nonlinear", "noise"):
+        assert not ds.linear.any()
+
+
+def test_training_scenes_depend_on_their_own_seed_only():
+    few = list(training_scenes([5, 6], SMALL))
+    xr.testing.assert_identical(few[1], next(training_scenes([6], SMALL)))
+    assert few[0].attrs["kind"] in KINDS
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"kind": "curly"}, r"kind 'curly' is not one of \['mixed'"),
+        ({"tracks": "some"}, r"tracks 'some' is not one of \['full'"),
+        ({"spikes": 0.5}, r"spikes is 0\.5; the share .* within 0\.\.0\.1"),
+        ({"spacing": "0.72 miles"}, r"spacing '0\.72 miles' is not a number and a unit; write e\.g\."),
+        ({"spacing": -1.0}, r"spacing is -1 degrees; it must be above 0"),
+        ({"seed": -3}, r"seed is -3; it must be a whole number"),
+        ({"origin": (84.0, 0.0)}, r"latitude 84 to .*; the plane holds between -85 and 85"),
+        ({"shape": (0, 10)}, r"shape is \(0, 10\); both sides need at least 1 cell"),
+        ({"half_rates": (20.0, -1.0)}, r"half_rates are \(20\.0, -1\.0\) km/Myr; both sides"),
+    ],
+)
+def test_refusals(arguments, message):
+    with pytest.raises(ParameterError, match=message):
+        scene(**{"seed": 1, "shape": SMALL, **arguments})
