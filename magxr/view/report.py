@@ -94,6 +94,24 @@ class ModelNote:
     trained_on: str = ""
     not_trained_on: str = ""
 
+    @classmethod
+    def of_card(cls, card: Mapping[str, Any], not_trained_on: str = "") -> ModelNote:
+        """Sum up a model card (`magxr.models.spec.card`): every accuracy with its interval and its count."""
+        spec, training = card["spec"], card["training"]
+        low, high = spec["spacing"]
+        facts: dict[str, Any] = {
+            "input": f"windows of {spec['window']} × {spec['window']} cells, spacing {low:g} to {high:g} arcmin",
+            "trunk": f"{spec['trunk']}, SHA-256 {spec['trunk_sha256']}",
+            "head": f"{spec['head']}, {text_of(training['parameters'])} trained parameters",
+        }
+        tables = {f"{k} set": training[k] for k in ("validation", "test") if k in training}
+        for name, table in {**tables, **card.get("evaluation", {})}.items():
+            span = " to ".join(f"{100 * v:.1f}" for v in table["accuracy_interval"])
+            facts[f"accuracy, {name}"] = (
+                f"{100 * table['accuracy']:.1f} % of {table['windows']} windows (Wilson 95 %: {span} %)"
+            )
+        return cls(spec["name"], spec["sha256"], facts, spec["trained_on"], not_trained_on)
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
