@@ -23,6 +23,7 @@ WHAT = (
     "linear",
     "calibrated_probability",
     "linear_probability",
+    "missing_share",
     "strike",
     "coherence",
     "residual",
@@ -35,6 +36,7 @@ _TITLES = {
     "residual": "Removed by denoising",
     "strike": "Strike of the anomalies",
     "coherence": "Coherence",
+    "missing_share": "Missing or interpolated cells",
     "linear_probability": "Probability of linear anomalies",
     "calibrated_probability": "Calibrated probability of linear anomalies",
     "linear": "Linear and nonlinear anomalies",
@@ -61,8 +63,8 @@ def plot(
         A map on latitude and longitude, numpy- or Dask-backed: an anomaly in nT, or a result of
         `structure`, `classify`, `calibrate` or ``denoise(residual=True)``.
     what : str, optional
-        "anomaly", "residual", "strike", "coherence", "linear_probability", "calibrated_probability" or
-        "linear". Default: what a DataArray is by its name or units; in a Dataset the most interpreted one.
+        "anomaly", "residual", "strike", "coherence", "missing_share", "linear_probability",
+        "calibrated_probability" or "linear". Default: what a DataArray is by its name or units; in a Dataset the most interpreted one.
     anomaly : xarray.Dataset or xarray.DataArray, optional
         For "linear": the anomaly to draw under the shaded classes, nT, on its own, finer grid. Default: the
         anomaly in the same Dataset, if there is one.
@@ -126,7 +128,9 @@ def plot(
     elif kind == "strike":
         layers.strike(ax, picture, _coherence_beside(obj, cells))
     elif kind == "coherence":
-        layers.coherence(ax, picture)
+        layers.fraction(ax, picture, "coherence")
+    elif kind == "missing_share":
+        layers.fraction(ax, picture, "share of a window’s cells")
     elif kind == "linear":
         layers.linear(ax, picture, under, limit=limit)
         subtitle = subtitle or layers.shares(da)

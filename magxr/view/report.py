@@ -100,7 +100,7 @@ class ModelNote:
         spec, training = card["spec"], card["training"]
         low, high = spec["spacing"]
         facts: dict[str, Any] = {
-            "input": f"windows of {spec['window']} × {spec['window']} cells, spacing {low:g} to {high:g} arcmin",
+            "input": f"windows of {spec['window']} x {spec['window']} cells at {low:g} to {high:g} arcmin",
             "trunk": f"{spec['trunk']}, SHA-256 {spec['trunk_sha256']}",
             "head": f"{spec['head']}, {text_of(training['parameters'])} trained parameters",
         }

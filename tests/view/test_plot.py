@@ -71,6 +71,8 @@ def test_picks_the_most_interpreted_variable(sea_floor, result):
     assert "Calibrated" in plot(result.drop_vars("linear")).get_title(loc="left")
     assert plot(result["linear_probability"]).get_title(loc="left").startswith("Probability")
     assert plot(result, what="linear_probability").get_title(loc="left").startswith("Probability")
+    shares = result[["linear_probability"]].rename(linear_probability="missing_share")
+    assert plot(shares).get_title(loc="left") == "Missing or interpolated cells"
     residual = sea_floor.rename("residual")
     assert plot(residual).get_title(loc="left") == "Removed by denoising"
 

@@ -174,6 +174,19 @@ def test_refusals(tmp_path, title, name, message):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_model_card_is_summed_up_with_intervals():
+    from magxr.models.spec import card
+
+    told = card("default")
+    note = ModelNote.of_card(told, "real maps")
+    assert note.sha256 == told["spec"]["sha256"]
+    assert note.not_trained_on == "real maps"
+    test = told["training"]["test"]
+    text = note.facts["accuracy, test set"]
+    assert f"{100 * test['accuracy']:.1f} % of {test['windows']} windows" in text
+    assert f"{100 * test['accuracy_interval'][0]:.1f} to" in text
+
+
 def test_shares_count_every_cell():
     classes = xr.DataArray(np.array([[1, 1, 0, -1], [1, 0, -1, -1]], dtype="i1"))
     assert Shares.of(classes) == Shares(37.5, 25.0, 37.5)
