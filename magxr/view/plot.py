@@ -64,7 +64,8 @@ def plot(
         `structure`, `classify`, `calibrate` or ``denoise(residual=True)``.
     what : str, optional
         "anomaly", "residual", "strike", "coherence", "missing_share", "linear_probability",
-        "calibrated_probability" or "linear". Default: what a DataArray is by its name or units; in a Dataset the most interpreted one.
+        "calibrated_probability" or "linear". Default: what a DataArray is by its name or units; in a
+        Dataset the most interpreted one.
     anomaly : xarray.Dataset or xarray.DataArray, optional
         For "linear": the anomaly to draw under the shaded classes, nT, on its own, finer grid. Default: the
         anomaly in the same Dataset, if there is one.
