@@ -1,0 +1,244 @@
+"""Make each output block from the cells it needs, however the input is chunked.
+
+`magxr.chunked.halo` serves results on the input's own cells. Windows are different: their results lie on
+another grid, a block of them reads several chunks, and over the edge it reads mirrored or wrapped cells.
+Here each output block states its reach along both axes; one task cuts it out of each chunk it touches and
+one more puts the pieces together and runs the kernel.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from functools import partial
+from operator import getitem
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from magxr.chunked.plan import is_chunked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import DTypeLike, NDArray
+
+    Kernel = Callable[..., NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The cells that one output block reads along one axis."""
+
+    start: int
+    """First cell; may lie before the axis (mirrored or wrapped)."""
+    stop: int
+    """One past the last cell; may lie beyond the axis."""
+    runs: tuple[tuple[int, int], ...]
+    """Stretches of real cells to read, in this order."""
+    pick: tuple[int, ...] | None = None
+    """Which of the cells read stand at ``start .. stop``; None if they do already."""
+    cells: int = 0
+    """Length of the axis."""
+
+    @property
+    def real(self) -> NDArray[np.bool_]:
+        """Tell which cells of ``start .. stop`` lie on the axis (all of them where it goes round)."""
+        if self.pick is None:
+            return np.ones(self.stop - self.start, dtype=bool)
+        at = np.arange(self.start, self.stop)
+        inside: NDArray[np.bool_] = (at >= 0) & (at < self.cells)
+        return inside
+
+
+def reach(start: int, stop: int, cells: int, beyond: Literal["refuse", "mirror", "wrap"]) -> Reach:
+    """Plan the reading of cells ``start`` to ``stop`` of an axis of ``cells``.
+
+    Beyond the ends the cells are mirrored (the edge cell twice, as ``numpy.pad`` does with "symmetric") or,
+    on an axis that goes round, taken from the other end.
+    """
+    if 0 <= start and stop <= cells:
+        return Reach(start, stop, ((start, stop),), None, cells)
+    at = np.arange(start, stop)
+    if beyond == "wrap":
+        at %= cells
+        breaks = [0, *(np.flatnonzero(np.diff(at) != 1) + 1).tolist(), len(at)]
+        stretches = tuple(
+            (int(at[a]), int(at[b - 1]) + 1) for a, b in zip(breaks, breaks[1:], strict=False)
+        )
+        return Reach(start, stop, stretches, None, cells)
+    if beyond == "mirror":
+        at %= 2 * cells
+        at = np.where(at < cells, at, 2 * cells - 1 - at)
+        low, high = int(at.min()), int(at.max()) + 1
+        return Reach(start, stop, ((low, high),), tuple((at - low).tolist()), cells)
+    msg = f"cells {start} to {stop} do not lie in an axis of {cells}"
+    raise IndexError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What one output block reads, and what its kernel is told."""
+
+    rows: Reach | None
+    """None: nothing is read, the kernel is called without arrays."""
+    columns: Reach | None
+    told: Mapping[str, Any]
+    """Keyword arguments of the kernel for this block."""
+
+
+def map_regions(
+    kernel: Kernel,
+    arrays: Sequence[Any],
+    jobs: Mapping[tuple[int, ...], Job],
+    *,
+    chunks: tuple[tuple[int, ...], ...],
+    dtype: DTypeLike,
+    step: str,
+    **shared: Any,
+) -> Any:
+    """Run ``kernel(*regions, **told, **shared)`` for every output block.
+
+    Parameters
+    ----------
+    kernel : callable
+        Takes the cut regions (one per array, numpy, rows x columns) and returns the block.
+    arrays : sequence of 2-D numpy or Dask arrays
+        On the same cells; their chunks need not agree with each other or with the output's.
+    jobs : mapping
+        Output block number -> `Job`; one entry for each block of ``chunks``.
+    chunks : tuple of tuples of int
+        Sizes of the output blocks along each output dimension.
+    dtype
+        Of the output.
+    step : str
+        Name of the operation, for task keys.
+
+    Returns
+    -------
+    numpy or Dask array
+        Lazy if one of ``arrays`` is; nothing is computed. One task per block runs the kernel, one task per
+        touched chunk cuts its piece.
+    """
+    dtype = np.dtype(dtype)
+    # Bound here, so that Dask never looks for task keys among the arguments.
+    kernel = partial(kernel, **shared)
+    if not any(is_chunked(a) for a in arrays):
+        out = np.empty(tuple(map(sum, chunks)), dtype=dtype)
+        offsets = [[0, *itertools.accumulate(sizes)] for sizes in chunks]
+        for number, job in jobs.items():
+            at = tuple(slice(o[n], o[n + 1]) for o, n in zip(offsets, number, strict=True))
+            if job.rows is None or job.columns is None:
+                out[at] = kernel(**job.told)
+            else:
+                out[at] = kernel(*(_taken(a, job.rows, job.columns) for a in arrays), **job.told)
+        return out
+    return _graph(kernel, arrays, jobs, chunks, dtype, step)
+
+
+def _graph(
+    kernel: Kernel,
+    arrays: Sequence[Any],
+    jobs: Mapping[tuple[int, ...], Job],
+    chunks: tuple[tuple[int, ...], ...],
+    dtype: np.dtype[Any],
+    step: str,
+) -> Any:
+    import dask.array as da
+    from dask.base import tokenize
+    from dask.highlevelgraph import HighLevelGraph
+
+    lazy = [a if is_chunked(a) else da.from_array(a, chunks=-1) for a in arrays]
+    token = tokenize(kernel, [a.name for a in lazy], sorted(jobs.items()), chunks, str(dtype))
+    name, piece = f"magxr-{step}-{token}", f"magxr-{step}-cut-{token}"
+    edges = [[np.cumsum([0, *sizes]) for sizes in a.chunks] for a in lazy]
+    tasks: dict[Any, Any] = {}
+    for number, job in jobs.items():
+        blocks = []
+        if job.rows is not None and job.columns is not None:
+            for n, array in enumerate(lazy):
+                grid: list[list[Any]] = []
+                for i, rows in _touched(edges[n][0], job.rows.runs):
+                    line: list[Any] = []
+                    for j, columns in _touched(edges[n][1], job.columns.runs):
+                        key = (piece, *number, n, len(grid), len(line))
+                        tasks[key] = (getitem, (array.name, i, j), (rows, columns))
+                        line.append(key)
+                    grid.append(line)
+                blocks.append(grid)
+        tasks[name, *number] = (_made, kernel, blocks, job, dtype)
+    graph = HighLevelGraph.from_collections(name, tasks, dependencies=lazy)
+    return da.Array(graph, name, chunks, dtype=dtype, meta=np.empty((0,) * len(chunks), dtype=dtype))
+
+
+def _touched(edges: NDArray[Any], stretches: Sequence[tuple[int, int]]) -> list[tuple[int, slice]]:
+    """Return (chunk number, slice within it) for stretches of cells, in order."""
+    found = []
+    for start, stop in stretches:
+        first = int(np.searchsorted(edges, start, side="right")) - 1
+        last = int(np.searchsorted(edges, stop, side="left"))
+        for n in range(first, last):
+            begin, end = int(edges[n]), int(edges[n + 1])
+            if end > begin:
+                found.append((n, slice(max(start, begin) - begin, min(stop, end) - begin)))
+    return found
+
+
+def _made(
+    kernel: Kernel,
+    blocks: list[list[list[NDArray[Any]]]],
+    job: Job,
+    dtype: np.dtype[Any],
+) -> NDArray[Any]:
+    if job.rows is None or job.columns is None:
+        return np.ascontiguousarray(kernel(**job.told), dtype=dtype)
+    regions = [
+        _picked(np.block(grid) if len(grid) > 1 or len(grid[0]) > 1 else grid[0][0], job.rows, job.columns)
+        for grid in blocks
+    ]
+    return np.ascontiguousarray(kernel(*regions, **job.told), dtype=dtype)
+
+
+def _taken(array: Any, rows: Reach, columns: Reach) -> NDArray[Any]:
+    pieces = [[array[a:b, c:d] for c, d in columns.runs] for a, b in rows.runs]
+    whole = np.block(pieces) if len(pieces) > 1 or len(pieces[0]) > 1 else pieces[0][0]
+    return _picked(np.asarray(whole), rows, columns)
+
+
+def _picked(region: NDArray[Any], rows: Reach, columns: Reach) -> NDArray[Any]:
+    if rows.pick is not None:
+        region = region[np.asarray(rows.pick)]
+    if columns.pick is not None:
+        region = region[:, np.asarray(columns.pick)]
+    return region
+
+
+def output_chunks(
+    sizes: Sequence[int], at: NDArray[np.int64], *, least: int, most: int
+) -> tuple[int, ...]:
+    """Choose chunks for results that lie at the cells ``at`` of an axis chunked as ``sizes``.
+
+    Each input chunk gives the results that lie in it; chunks of fewer than ``least`` results are merged
+    with what follows, those of more than ``most`` are split evenly.
+    """
+    ends = np.cumsum(sizes)
+    held = np.diff(np.searchsorted(at, ends, side="left"), prepend=0)
+    held[-1] += len(at) - held.sum()
+    merged: list[int] = []
+    waiting = 0
+    for n in held.tolist():
+        waiting += n
+        if waiting >= least:
+            merged.append(waiting)
+            waiting = 0
+    if waiting:
+        if merged:
+            merged[-1] += waiting
+        else:
+            merged.append(waiting)
+    parts: list[int] = []
+    for n in merged:
+        pieces = max(1, min(-(-n // most), n // least if least else n))
+        base, more = divmod(n, pieces)
+        parts += [base + 1] * more + [base] * (pieces - more)
+    return tuple(parts)

@@ -1,0 +1,76 @@
+"""Companions of an anomaly: arrays on the same cells, brought into the same canonical order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from magxr.errors import GridError
+from magxr.geogrid import describe
+from magxr.labelled import canonical
+
+if TYPE_CHECKING:
+    from magxr.geogrid import Grid
+
+Values = Any
+"""A 2-D numpy or Dask array."""
+
+
+def filled(da: xr.DataArray) -> Values | None:
+    """Return the coordinate ``filled`` (1 where the gridding step interpolated) in canonical order."""
+    if "filled" not in da.coords or set(da["filled"].dims) != set(da.dims):
+        return None
+    return beside(da, da.coords["filled"].transpose(*da.dims).data)
+
+
+def beside(da: xr.DataArray, values: Values) -> Values:
+    """Bring an array laid out like ``da.data`` into the canonical order of ``da``, as float32."""
+    bare = da.drop_vars([k for k in da.coords if k not in da.dims])
+    return canonical(bare.copy(data=values.astype(np.float32)))[0]
+
+
+def matched(da: xr.DataArray, other: Any, what: str) -> Values:
+    """Bring ``other`` (DataArray on the cells of ``da``, or a bare array of its shape) into canonical order.
+
+    Raises
+    ------
+    GridError
+        If ``other`` does not cover the cells of ``da``.
+    """
+    if isinstance(other, xr.DataArray):
+        grid, _ = describe(da)
+        lat, lon = da[grid.lat].values, da[grid.lon].values
+        if set(other.dims) != set(da.dims):
+            msg = f"{what} has dimensions {tuple(map(str, other.dims))}, not {tuple(map(str, da.dims))}"
+            raise GridError(msg)
+        at = {grid.lat: _places(other, grid, grid.lat, lat, what)}
+        at[grid.lon] = _places(other, grid, grid.lon, lon, what)
+        plain = all(np.array_equal(v, np.arange(other.sizes[k])) for k, v in at.items())
+        other = (other if plain else other.isel(at)).transpose(*da.dims).data
+    else:
+        other = other if hasattr(other, "dtype") else np.asarray(other)
+    if other.shape != da.shape:
+        msg = f"{what} has shape {other.shape}, the map {da.shape}; give it on the cells of the map"
+        raise GridError(msg)
+    return beside(da, other)
+
+
+def _places(other: xr.DataArray, grid: Grid, dim: str, wanted: np.ndarray, what: str) -> Any:
+    """Find the cells of ``other`` that stand at ``wanted``, whatever its direction and longitude range."""
+    step = grid.spacing[0] if dim == grid.lat else grid.spacing[1]
+    have = np.asarray(other[dim].values, dtype=np.float64)
+    apart = have[None, :] - np.asarray(wanted, dtype=np.float64)[:, None]
+    if dim == grid.lon:
+        apart = (apart + 180.0) % 360.0 - 180.0
+    near = np.abs(apart).argmin(axis=1)
+    off = np.abs(apart[np.arange(len(wanted)), near])
+    if off.max() > 0.02 * step:
+        n = int(off.argmax())
+        msg = (
+            f"{what} has no cell at {dim} {float(wanted[n]):g} (its nearest is {float(have[near[n]]):g}); "
+            "give it on the cells of the map, e.g. with .interp_like or .reindex_like"
+        )
+        raise GridError(msg)
+    return near

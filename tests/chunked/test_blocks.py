@@ -1,0 +1,82 @@
+"""Output blocks read exactly the cells they ask for."""
+
+import dask.array as da
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from magxr.chunked.blocks import Job, map_regions, output_chunks, reach
+from magxr.testing import nothing_computes, random_chunks
+
+
+@given(st.integers(-30, 30), st.integers(1, 40), st.sampled_from(["mirror", "wrap"]))
+def test_reach_beyond_the_ends_is_numpys_padding(start, length, beyond):
+    axis = np.arange(20)
+    stop = start + length
+    want = np.pad(axis, 60, mode="symmetric" if beyond == "mirror" else "wrap")[60 + start : 60 + stop]
+    got = reach(start, stop, 20, beyond)
+    read = np.concatenate([axis[a:b] for a, b in got.runs])
+    if got.pick is not None:
+        read = read[list(got.pick)]
+    np.testing.assert_array_equal(read, want)
+    real = [True] * length if beyond == "wrap" else [0 <= k < 20 for k in range(start, stop)]
+    np.testing.assert_array_equal(got.real, real)
+
+
+def total(block=None, other=None, *, add):
+    return np.full((1, 1), add if block is None else block.sum() + 1000 * other.sum() + add)
+
+
+@given(st.integers(0, 200))
+def test_regions_of_any_chunking(seed):
+    rng = np.random.default_rng(seed)
+    x, y = rng.integers(0, 50, (2, 23, 31)).astype("f8")
+    rows = [reach(-4, 9, 23, "mirror"), reach(5, 23, 23, "mirror")]
+    columns = [reach(-6, 5, 31, "wrap"), reach(3, 20, 31, "wrap"), reach(25, 40, 31, "wrap")]
+    jobs = {(i, j): Job(r, c, {"add": i + 2 * j}) for i, r in enumerate(rows) for j, c in enumerate(columns)}
+    jobs[1, 1] = Job(None, None, {"add": -1})
+    told = {"chunks": ((1, 1), (1, 1, 1)), "dtype": "f8", "step": "total"}
+    whole = map_regions(total, [x, y], jobs, **told)
+    padded = np.pad(np.pad(np.stack([x, y]), ((0, 0), (4, 0), (0, 0)), "symmetric"), ((0, 0), (0, 0), (9, 9)), "wrap")
+    assert whole[0, 0] == padded[0, 0:13, 3:14].sum() + 1000 * padded[1, 0:13, 3:14].sum()
+    assert whole[1, 1] == -1
+    lazy = [
+        da.from_array(x, chunks=random_chunks(x.shape, 1, seed)),
+        da.from_array(y, chunks=random_chunks(x.shape, 1, seed + 1)),
+    ]
+    with nothing_computes():
+        parts = map_regions(total, lazy, jobs, **told)
+    np.testing.assert_array_equal(parts.compute(scheduler="sync"), whole)
+
+
+def test_one_kernel_task_a_block_and_few_pieces():
+    x = da.zeros((1000, 1000), chunks=250)
+    jobs = {(i,): Job(reach(100 * i, 100 * i + 200, 1000, "mirror"), reach(0, 200, 1000, "mirror"), {}) for i in range(8)}
+    out = map_regions(lambda b: b[:1, 0], [x], jobs, chunks=((1,) * 8,), dtype="f8", step="few")
+    own = [k for k in out.__dask_graph__() if str(k[0]).startswith("magxr-few")]
+    kernels = [k for k in own if k[0] == out.name]
+    assert len(kernels) == 8
+    assert len(own) - len(kernels) <= 2 * 8
+
+
+def test_names_follow_content():
+    x = da.zeros((20, 20), chunks=5)
+    job = {(0,): Job(reach(0, 9, 20, "mirror"), reach(0, 9, 20, "mirror"), {})}
+    told = {"chunks": ((1,),), "dtype": "f8", "step": "same"}
+    assert map_regions(np.sum, [x], job, **told).name == map_regions(np.sum, [x], job, **told).name
+    assert map_regions(np.sum, [x], job, **told).name != map_regions(np.mean, [x], job, **told).name
+
+
+@given(st.integers(1, 10), st.integers(0, 5), st.integers(0, 300))
+def test_output_chunks_hold_every_result(stride, offset, seed):
+    sizes = random_chunks((200, 10), 1, seed)[0]
+    at = np.arange(offset, 200, stride)
+    got = output_chunks(sizes, at, least=6, most=9)
+    assert sum(got) == len(at)
+    assert min(got) >= min(6, len(at))
+
+
+def test_output_chunks_follow_the_inputs():
+    assert output_chunks((100, 100), np.arange(0, 200, 10), least=4, most=10) == (10, 10)
+    assert output_chunks((100, 100), np.arange(0, 200, 10), least=4, most=5) == (5, 5, 5, 5)
+    assert output_chunks((20, 20, 160), np.arange(0, 200, 10), least=4, most=32) == (4, 16)
