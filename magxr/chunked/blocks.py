@@ -57,15 +57,13 @@ def reach(start: int, stop: int, cells: int, beyond: Literal["refuse", "mirror",
     Beyond the ends the cells are mirrored (the edge cell twice, as ``numpy.pad`` does with "symmetric") or,
     on an axis that goes round, taken from the other end.
     """
-    if 0 <= start and stop <= cells:
+    if start >= 0 and stop <= cells:
         return Reach(start, stop, ((start, stop),), None, cells)
     at = np.arange(start, stop)
     if beyond == "wrap":
         at %= cells
         breaks = [0, *(np.flatnonzero(np.diff(at) != 1) + 1).tolist(), len(at)]
-        stretches = tuple(
-            (int(at[a]), int(at[b - 1]) + 1) for a, b in zip(breaks, breaks[1:], strict=False)
-        )
+        stretches = tuple((int(at[a]), int(at[b - 1]) + 1) for a, b in itertools.pairwise(breaks))
         return Reach(start, stop, stretches, None, cells)
     if beyond == "mirror":
         at %= 2 * cells
@@ -87,10 +85,14 @@ class Job:
     """Keyword arguments of the kernel for this block."""
 
 
+Jobs = dict[tuple[int, ...], Job]
+"""Output block number -> what it reads."""
+
+
 def map_regions(
     kernel: Kernel,
     arrays: Sequence[Any],
-    jobs: Mapping[tuple[int, ...], Job],
+    jobs: Jobs,
     *,
     chunks: tuple[tuple[int, ...], ...],
     dtype: DTypeLike,
@@ -105,7 +107,7 @@ def map_regions(
         Takes the cut regions (one per array, numpy, rows x columns) and returns the block.
     arrays : sequence of 2-D numpy or Dask arrays
         On the same cells; their chunks need not agree with each other or with the output's.
-    jobs : mapping
+    jobs : dict
         Output block number -> `Job`; one entry for each block of ``chunks``.
     chunks : tuple of tuples of int
         Sizes of the output blocks along each output dimension.
@@ -139,7 +141,7 @@ def map_regions(
 def _graph(
     kernel: Kernel,
     arrays: Sequence[Any],
-    jobs: Mapping[tuple[int, ...], Job],
+    jobs: Jobs,
     chunks: tuple[tuple[int, ...], ...],
     dtype: np.dtype[Any],
     step: str,
@@ -213,9 +215,7 @@ def _picked(region: NDArray[Any], rows: Reach, columns: Reach) -> NDArray[Any]:
     return region
 
 
-def output_chunks(
-    sizes: Sequence[int], at: NDArray[np.int64], *, least: int, most: int
-) -> tuple[int, ...]:
+def output_chunks(sizes: Sequence[int], at: NDArray[np.int64], *, least: int, most: int) -> tuple[int, ...]:
     """Choose chunks for results that lie at the cells ``at`` of an axis chunked as ``sizes``.
 
     Each input chunk gives the results that lie in it; chunks of fewer than ``least`` results are merged

@@ -80,7 +80,7 @@ def _ring(points: Any) -> NDArray[np.float64]:
         raise ParameterError(msg)
     if np.abs(ring[:, 1]).max() > 90.0 or np.abs(ring[:, 0]).max() > 540.0:
         x, y = ring[np.abs(ring).max(axis=1).argmax()]
-        msg = f"polygon point ({x:g}, {y:g}) is not longitude, latitude in degrees; check order and projection"
+        msg = f"polygon point ({x:g}, {y:g}) is not longitude, latitude in degrees; check their order"
         raise ParameterError(msg)
     return ring
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,7 +42,7 @@ def inside(
         if not np.array_equal(closed[0], closed[-1]):
             closed = np.vstack([closed, closed[:1]])
         for turn in _turns(closed[:, 0], longitude):
-            _toggle(toggles, closed + [turn, 0.0], latitude, longitude)
+            _toggle(toggles, closed + np.array([turn, 0.0]), latitude, longitude)
     parity: NDArray[np.bool_] = np.logical_xor.accumulate(toggles, axis=1)[:, :-1]
     return parity
 
@@ -62,7 +63,7 @@ def _toggle(
     latitude: NDArray[np.float64],
     longitude: NDArray[np.float64],
 ) -> None:
-    for (x0, y0), (x1, y1) in zip(ring[:-1], ring[1:], strict=True):
+    for (x0, y0), (x1, y1) in pairwise(ring):
         low, high = (y0, y1) if y0 <= y1 else (y1, y0)
         first, last = np.searchsorted(latitude, [low, high], side="left")
         if first == last:

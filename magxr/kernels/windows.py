@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -49,7 +50,7 @@ def runs(first: NDArray[np.int64], stride: int) -> list[slice]:
     """Split window starts into stretches in which they are exactly ``stride`` apart."""
     breaks = np.flatnonzero(np.diff(first) != stride) + 1
     edges = [0, *breaks.tolist(), len(first)]
-    return [slice(a, b) for a, b in zip(edges, edges[1:], strict=False)]
+    return [slice(a, b) for a, b in pairwise(edges)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,8 @@ def shares(
         sums = np.concatenate([[0], np.cumsum(axis)])
         held.append(sums[first + size] - sums[first])
     cells = np.multiply.outer(*held)
-    return (counts / np.maximum(cells, 1)).astype(np.float32)
+    share: NDArray[np.float32] = (counts / np.maximum(cells, 1)).astype(np.float32)
+    return share
 
 
 def divisors(n: int, below: int) -> list[int]:

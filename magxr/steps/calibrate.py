@@ -106,7 +106,7 @@ def calibrate(
     told |= {"barrier": None if barrier is None else "given"}
     grid, _ = describe(da)
     if grid.wraps and neighbours > grid.shape[1]:
-        msg = f"neighbours is {neighbours}, but only {grid.shape[1]} predictions go round the globe; use fewer"
+        msg = f"neighbours is {neighbours}, but only {grid.shape[1]} predictions go round; use fewer"
         raise ParameterError(msg)
     others = {}
     if where is not None:
@@ -195,7 +195,8 @@ def percent_linear(
     values, grid, _ = canonical(da.astype(np.float32))
     answered, linear = values >= 0, values > 0
     if where is not None:
-        here = np.nan_to_num(_like(values, mask_of(da.astype(np.float32), grid, where, "where"), "where")) != 0
+        mask = _like(values, mask_of(da.astype(np.float32), grid, where, "where"), "where")
+        here = np.nan_to_num(mask) != 0
         answered, linear = answered & here, linear & here
     weight = np.cos(np.radians(grid.latitude)) if weights == "area" else np.ones(grid.shape[0])
     counts = [a.sum(axis=1, dtype=np.int64) for a in (linear, answered)]
@@ -225,9 +226,9 @@ def percent_linear(
 
 
 def _settled(
-    probability: NDArray[np.float32], *others: NDArray[Any], names: tuple[str, ...], **rule: Any
+    probability: NDArray[np.float32], *others: Any, names: tuple[str, ...], **rule: Any
 ) -> NDArray[np.float32]:
-    return vote(probability, **dict(zip(names, others, strict=True)), **rule)
+    return vote(probability, **rule, **dict(zip(names, others, strict=True)))
 
 
 def _percent(

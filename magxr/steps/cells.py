@@ -61,13 +61,18 @@ def _places(other: xr.DataArray, grid: Grid, dim: str, wanted: np.ndarray, what:
     """Find the cells of ``other`` that stand at ``wanted``, whatever its direction and longitude range."""
     step = grid.spacing[0] if dim == grid.lat else grid.spacing[1]
     have = np.asarray(other[dim].values, dtype=np.float64)
-    apart = have[None, :] - np.asarray(wanted, dtype=np.float64)[:, None]
-    if dim == grid.lon:
-        apart = (apart + 180.0) % 360.0 - 180.0
-    near = np.abs(apart).argmin(axis=1)
-    off = np.abs(apart[np.arange(len(wanted)), near])
+    want = np.asarray(wanted, dtype=np.float64)
+    # Half a cell of slack, so that rounding never sends one longitude to both ends of the turn.
+    start = want.min() - step / 2
+    at, target = (((x - start) % 360.0 if dim == grid.lon else x - start) for x in (have, want))
+    order = np.argsort(at, kind="stable")
+    next_up = np.minimum(np.searchsorted(at[order], target), len(have) - 1)
+    next_down = np.maximum(next_up - 1, 0)
+    nearer = np.abs(at[order][next_down] - target) < np.abs(at[order][next_up] - target)
+    near = order[np.where(nearer, next_down, next_up)]
+    off = np.abs(at[near] - target)
     if off.max() > 0.02 * step:
-        n = int(off.argmax())
+        n = int(np.flatnonzero(off > 0.02 * step)[0])
         msg = (
             f"{what} has no cell at {dim} {float(wanted[n]):g} (its nearest is {float(have[near[n]]):g}); "
             "give it on the cells of the map, e.g. with .interp_like or .reindex_like"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, runtime_checkable
 
 import numpy as np
 
-from magxr.chunked.blocks import Job, map_regions, output_chunks, reach
+from magxr.chunked.blocks import Job, Jobs, map_regions, output_chunks, reach
 from magxr.chunked.plan import is_chunked
 from magxr.errors import MagxrWarning, ModelError, ParameterError
 from magxr.kernels.windows import Centres, centres, shares
@@ -44,7 +45,7 @@ class Predictor(Protocol):
     """Windows of one call."""
 
     def predict(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the probability of "linear" of each of ``(n, window, window)`` windows in nT, NaN = missing."""
+        """Return the probability of "linear" of ``(n, window, window)`` windows in nT (NaN: missing)."""
         ...
 
 
@@ -120,8 +121,8 @@ def classify(
     """
     da = anomaly(obj, variable)
     values, grid, layout = canonical(da)
-    predictor = _predictor(model)
-    _check(grid, predictor, stride, size, max_missing, edges, batch)
+    predictor = _predictor(model, batch)
+    _check(grid, predictor, stride, size, max_missing, edges)
     _check_spacing(grid, predictor, check_spacing)
     need_xbatcher("classifying windows")
     rows = centres(grid.shape[0], predictor.window, stride)
@@ -154,7 +155,7 @@ def classify(
     fields = {
         "linear_probability": (
             probability,
-            {"long_name": "probability that anomalies are linear", "valid_range": [0.0, 1.0], **own, **history},
+            {"long_name": "probability that anomalies are linear", **own, **history},
         ),
         "missing_share": (
             share,
@@ -178,7 +179,10 @@ class _Loaded:
         return predict(self.spec, windows)
 
 
-def _predictor(model: Any) -> Predictor:
+def _predictor(model: Any, batch: int | None) -> Predictor:
+    if batch is not None and (not isinstance(batch, int | np.integer) or batch < 1):
+        msg = f"batch is {batch!r}; it must be a whole number of windows, at least 1"
+        raise ParameterError(msg)
     if isinstance(model, Predictor):
         return model
     if isinstance(model, str) or hasattr(model, "__fspath__"):
@@ -189,7 +193,7 @@ def _predictor(model: Any) -> Predictor:
         fix = "give a model's name, the path of a trained head, or an object with window, batch and predict()"
         msg = f"model is {model!r}, which is not a model; {fix}"
         raise ModelError(msg)
-    return _Loaded(model)
+    return _Loaded(replace(model, batch=int(batch)) if batch else model)
 
 
 def _check(
@@ -199,10 +203,10 @@ def _check(
     size: int | None,
     max_missing: float,
     edges: str,
-    batch: int | None,
 ) -> None:
     if size is not None and size != predictor.window:
-        msg = f"size is {size}, but the model reads windows of {predictor.window} cells; leave size out or retrain"
+        fix = "leave size out, or train a model of that size"
+        msg = f"size is {size}, but the model reads windows of {predictor.window} cells; {fix}"
         raise ModelError(msg)
     check_window(grid, predictor.window, stride)
     if (predictor.window - stride) % 2:
@@ -217,9 +221,6 @@ def _check(
         raise ParameterError(msg)
     if edges not in ("none", "pad"):
         msg = f"edges is {edges!r}; use 'none' (no answer near the edge) or 'pad' (mirrored)"
-        raise ParameterError(msg)
-    if batch is not None and (not isinstance(batch, int | np.integer) or batch < 1):
-        msg = f"batch is {batch!r}; it must be a whole number of windows, at least 1"
         raise ParameterError(msg)
 
 
@@ -258,12 +259,15 @@ def _centre_grid(grid: Grid, rows: Centres, columns: Centres) -> Grid:
 
 def _jobs(
     values: Any, grid: Grid, rows: Centres, columns: Centres, *, pad: bool
-) -> tuple[dict[tuple[int, int], Job], tuple[tuple[int, ...], tuple[int, ...]]]:
+) -> tuple[Jobs, tuple[tuple[int, ...], tuple[int, ...]]]:
     axes = (rows, columns)
     if is_chunked(values):
         sizes = [
             output_chunks(
-                chunks, axis.first + axis.middle + axis.stride * np.arange(axis.count), least=_LEAST, most=_MOST
+                chunks,
+                axis.first + axis.middle + axis.stride * np.arange(axis.count),
+                least=_LEAST,
+                most=_MOST,
             )
             for chunks, axis in zip(values.chunks, axes, strict=True)
         ]
@@ -273,8 +277,8 @@ def _jobs(
     parts = []
     for chunks, axis, how in zip(sizes, axes, beyond, strict=True):
         ends = np.cumsum([0, *chunks]).tolist()
-        parts.append([_part(axis, a, b, pad=pad, beyond=how) for a, b in zip(ends, ends[1:], strict=False)])
-    jobs = {}
+        parts.append([_part(axis, a, b, pad=pad, beyond=how) for a, b in pairwise(ends)])
+    jobs: Jobs = {}
     for i, (across, span_r, n_r) in enumerate(parts[0]):
         for j, (along, span_c, n_c) in enumerate(parts[1]):
             told = {
@@ -366,6 +370,6 @@ def _probabilities(
 def _answer(predictor: Predictor, images: NDArray[np.float32]) -> NDArray[np.float32]:
     answer = np.asarray(predictor.predict(images), dtype=np.float32)
     if answer.shape != (len(images),):
-        msg = f"the model answered shape {answer.shape} for {len(images)} windows; it must be ({len(images)},)"
+        msg = f"the model answered shape {answer.shape}, not ({len(images)},), one for each window"
         raise ModelError(msg)
     return answer

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 import xarray as xr
 
-from magxr.chunked.blocks import Job, map_regions, reach
+from magxr.chunked.blocks import Job, Jobs, map_regions, reach
 from magxr.errors import GridError, MagxrWarning, MissingExtraError, ParameterError
 from magxr.kernels.windows import Edges, divisors, runs, shares, starts, starts_around
 from magxr.labelled import anomaly, canonical, signed
@@ -128,16 +128,16 @@ def check_window(grid: Grid, size: int, stride: int) -> None:
         raise ParameterError(msg)
     if size > min(grid.shape):
         msg = (
-            f"a window of {size} x {size} cells is larger than the map of {grid.shape[0]} x {grid.shape[1]}; "
-            "use a smaller window, a finer spacing or a larger region"
+            f"a window of {size} x {size} cells is larger than the map of {grid.shape[0]} x "
+            f"{grid.shape[1]}; use a smaller window, a finer spacing or a larger region"
         )
         raise GridError(msg)
     if grid.wraps and grid.shape[1] % stride:
         fit = divisors(grid.shape[1], size)
         shown = sorted(fit, key=lambda d: abs(d - stride))[:4]
         msg = (
-            f"stride {stride} does not divide the {grid.shape[1]} columns that go round the globe, so windows "
-            f"would not meet; strides that do: {', '.join(map(str, sorted(shown)))}"
+            f"stride {stride} does not divide the {grid.shape[1]} columns that go round the globe, so "
+            f"windows would not meet; strides that do: {', '.join(map(str, sorted(shown)))}"
         )
         raise ParameterError(msg)
 
@@ -179,9 +179,7 @@ def places(grid: Grid, size: int, rows: Starts, columns: Starts) -> dict[Hashabl
     }
 
 
-def jobs_of(
-    grid: Grid, size: int, stride: int, rows: Starts, columns: Starts, most: int
-) -> tuple[dict[tuple[int], Job], tuple[int, ...]]:
+def jobs_of(grid: Grid, size: int, rows: Starts, columns: Starts, most: int) -> tuple[Jobs, tuple[int, ...]]:
     """Split windows into blocks of consecutive numbers, and say what each block reads."""
     wide = len(columns)
     if wide <= most:
@@ -190,7 +188,8 @@ def jobs_of(
     else:
         pieces = np.array_split(columns, -(-wide // most))
         parts = [(rows[i : i + 1], piece) for i in range(len(rows)) for piece in pieces]
-    jobs, chunks = {}, []
+    jobs: Jobs = {}
+    chunks = []
     for n, (r, c) in enumerate(parts):
         across = reach(int(r[0]), int(r[-1]) + size, grid.shape[0], "mirror")
         along = reach(int(c[0]), int(c[-1]) + size, grid.shape[1], "wrap" if grid.wraps else "mirror")
@@ -204,7 +203,7 @@ def _lazily_cut(
     values: Any, mask: Any, grid: Grid, size: int, stride: int, rows: Starts, columns: Starts
 ) -> tuple[Any, Any]:
     most = max(1, _BLOCK_BYTES // (size * size * values.dtype.itemsize))
-    jobs, chunks = jobs_of(grid, size, stride, rows, columns, most)
+    jobs, chunks = jobs_of(grid, size, rows, columns, most)
     share = map_regions(
         _share,
         [values] if mask is None else [values, mask],
@@ -214,7 +213,7 @@ def _lazily_cut(
         step="missing",
         size=size,
     )
-    cutting = {(*n, 0, 0): job for n, job in jobs.items()}
+    cutting: Jobs = {(*n, 0, 0): job for n, job in jobs.items()}
     cut = map_regions(
         _cut,
         [values],

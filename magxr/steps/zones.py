@@ -31,7 +31,7 @@ def mask_of(da: xr.DataArray, grid: Grid, where: Any, what: str) -> Values:
 
 
 def sides_of(da: xr.DataArray, grid: Grid, barrier: Any, what: str) -> Values:
-    """Return a label for every cell: those of a raster, or one for each way of lying in and out of polygons."""
+    """Return a label for every cell: those of a raster, or one for each combination of polygons."""
     if not looks_like_polygons(barrier):
         return matched(da, barrier, what)
     labels: NDArray[np.int64] = np.zeros(grid.shape, dtype=np.int64)

@@ -37,7 +37,9 @@ def test_regions_of_any_chunking(seed):
     jobs[1, 1] = Job(None, None, {"add": -1})
     told = {"chunks": ((1, 1), (1, 1, 1)), "dtype": "f8", "step": "total"}
     whole = map_regions(total, [x, y], jobs, **told)
-    padded = np.pad(np.pad(np.stack([x, y]), ((0, 0), (4, 0), (0, 0)), "symmetric"), ((0, 0), (0, 0), (9, 9)), "wrap")
+    padded = np.pad(
+        np.pad(np.stack([x, y]), ((0, 0), (4, 0), (0, 0)), "symmetric"), ((0, 0), (0, 0), (9, 9)), "wrap"
+    )
     assert whole[0, 0] == padded[0, 0:13, 3:14].sum() + 1000 * padded[1, 0:13, 3:14].sum()
     assert whole[1, 1] == -1
     lazy = [
@@ -51,7 +53,10 @@ def test_regions_of_any_chunking(seed):
 
 def test_one_kernel_task_a_block_and_few_pieces():
     x = da.zeros((1000, 1000), chunks=250)
-    jobs = {(i,): Job(reach(100 * i, 100 * i + 200, 1000, "mirror"), reach(0, 200, 1000, "mirror"), {}) for i in range(8)}
+    jobs = {
+        (i,): Job(reach(100 * i, 100 * i + 200, 1000, "mirror"), reach(0, 200, 1000, "mirror"), {})
+        for i in range(8)
+    }
     out = map_regions(lambda b: b[:1, 0], [x], jobs, chunks=((1,) * 8,), dtype="f8", step="few")
     own = [k for k in out.__dask_graph__() if str(k[0]).startswith("magxr-few")]
     kernels = [k for k in own if k[0] == out.name]

@@ -40,7 +40,7 @@ def test_windows_around_the_globe_start_at_fixed_longitudes(stride, count, ancho
     first = starts_around(cells, stride, anchor)
     assert len(first) == count
     assert ((first + anchor) % stride == 0).all()
-    assert 0 <= first[0]
+    assert first[0] >= 0
     assert first[-1] < cells
 
 

@@ -1,0 +1,124 @@
+"""The neighbour vote against the obvious implementation."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from magxr.kernels.votes import neighbour_counts, vote
+
+
+def slowly(p, where=None, sides=None, *, neighbours, keep, majority, cut, to, ties):
+    """Read the rule aloud, one prediction at a time."""
+    half = neighbours // 2
+    out = p.copy()
+    low, high, middle = np.float32(keep[0]), np.float32(keep[1]), np.float32(cut)
+    for i, j in np.ndindex(p.shape):
+        if np.isnan(p[i, j]) or p[i, j] > high or p[i, j] < low:
+            continue
+        if where is not None and not where[i, j]:
+            continue
+        box = (slice(max(0, i - half), i + half + 1), slice(max(0, j - half), j + half + 1))
+        voters = p[box] if sides is None else p[box][sides[box] == sides[i, j]]
+        voters = voters[~np.isnan(voters)]
+        above = (voters > middle).sum() / voters.size >= majority
+        below = (voters < middle).sum() / voters.size >= majority
+        top, bottom = (1.0, 0.0) if to == "certain" else (voters.max(), voters.min())
+        if above and below:
+            out[i, j] = {"keep": p[i, j], "linear": top, "nonlinear": bottom}[ties]
+        elif above:
+            out[i, j] = top
+        elif below:
+            out[i, j] = bottom
+    return out
+
+
+@given(
+    seed=st.integers(0, 10_000),
+    neighbours=st.sampled_from([1, 3, 5, 25]),
+    majority=st.sampled_from([0.5, 0.4, 0.7, 1.0]),
+    to=st.sampled_from(["certain", "extreme"]),
+    ties=st.sampled_from(["keep", "linear", "nonlinear"]),
+    parted=st.booleans(),
+    somewhere=st.booleans(),
+)
+def test_equals_the_obvious(seed, neighbours, majority, to, ties, parted, somewhere):
+    rng = np.random.default_rng(seed)
+    p = rng.choice(np.float32([0.1, 0.3, 0.4, 0.5, 0.6, 0.7, 0.9, np.nan]), size=(11, 14))
+    where = rng.random(p.shape) < 0.5 if somewhere else None
+    sides = rng.integers(0, 3, p.shape) if parted else None
+    rule = {
+        "neighbours": neighbours,
+        "keep": (0.3, 0.7),
+        "majority": majority,
+        "cut": 0.5,
+        "to": to,
+        "ties": ties,
+    }
+    got = vote(p, where, sides, **rule)
+    np.testing.assert_array_equal(got, slowly(p, where, sides, **rule))
+    assert got.dtype == np.float32
+
+
+@given(st.integers(0, 1000), st.sampled_from([1, 3, 7]))
+def test_counts_are_plain_sums(seed, neighbours):
+    marked = np.random.default_rng(seed).random((9, 12)) < 0.4
+    half = neighbours // 2
+    padded = np.pad(marked, half)
+    want = [[padded[i : i + neighbours, j : j + neighbours].sum() for j in range(12)] for i in range(9)]
+    np.testing.assert_array_equal(neighbour_counts(marked, neighbours), want)
+
+
+RULE = {"neighbours": 3, "keep": (0.3, 0.7), "majority": 0.5, "cut": 0.5, "to": "certain", "ties": "keep"}
+
+
+def test_the_papers_625_votes():
+    p = np.full((25, 25), 0.4, "f4")
+    p.ravel()[:313] = 0.6
+    p[12, 12] = 0.65
+    above = int((p > 0.5).sum())
+    assert above in (313, 314)
+    rule = RULE | {"neighbours": 25}
+    assert vote(p, **rule)[12, 12] == 1.0
+    # 312 of 625 are less than half: the other side has the majority.
+    p.ravel()[np.flatnonzero(p.ravel() == np.float32(0.6))[: above - 312]] = 0.4
+    assert (p > 0.5).sum() == 312
+    assert vote(p, **rule)[12, 12] == 0.0
+
+
+@pytest.mark.parametrize(("p", "stays"), [(0.3, False), (0.7, False), (0.29, True), (0.71, True)])
+def test_the_limits_of_certainty_are_uncertain(p, stays):
+    field = np.full((3, 3), 0.9, "f4")
+    field[1, 1] = p
+    assert (vote(field, **RULE)[1, 1] == np.float32(p)) == stays
+
+
+@pytest.mark.parametrize(("ties", "want"), [("keep", 0.6), ("linear", 1.0), ("nonlinear", 0.0)])
+def test_ties(ties, want):
+    p = np.float32([[0.6, 0.4]])
+    assert vote(p, **RULE | {"ties": ties})[0, 0] == np.float32(want)
+
+
+def test_nobody_decides():
+    p = np.full((5, 5), 0.5, "f4")
+    for ties in ("keep", "linear", "nonlinear"):
+        np.testing.assert_array_equal(vote(p, **RULE | {"ties": ties}), p)
+
+
+def test_extremes_come_from_the_neighbours():
+    p = np.float32([[0.9, 0.6, 0.6, 0.1, 0.2]])
+    got = vote(p, **RULE | {"to": "extreme"})
+    np.testing.assert_array_equal(got, np.float32([[0.9, 0.9, 0.6, 0.1, 0.2]]))
+
+
+def test_a_share_that_does_not_round_is_still_reached():
+    # 11 of 20 is 0.55, but 0.55 * 20 is 11.000000000000002.
+    p = np.full((4, 5), 0.4, "f4")
+    p.ravel()[:11] = 0.6
+    assert vote(p, **RULE | {"neighbours": 9, "majority": 0.55})[0, 0] == 1.0
+
+
+def test_sides_without_a_name_are_a_side():
+    p = np.float32([[0.6, 0.1, 0.1]])
+    got = vote(p, None, np.float32([[np.nan, 1, 1]]), **RULE)
+    assert got[0, 0] == 1.0
