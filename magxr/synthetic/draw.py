@@ -241,7 +241,7 @@ def _tracks(rng: Rng, plane: Plane, coverage: Coverage, strike: float, signal: f
         )
 
     def sparse() -> list[Tracks]:
-        spacing = rng.uniform(18.0, 45.0, 2) * max(plane.cell) / 1.2
+        spacing = np.exp(rng.uniform(np.log(9.0), np.log(36.0), 2)) * max(plane.cell) / 1.2
         found = [
             family(float(spacing[0]), float(rng.uniform(0.0, 180.0)), float(rng.uniform(0.6, 1.0)), None)
         ]

@@ -167,11 +167,11 @@ def _bodies(
     for i in range(rows[1] - rows[0]):
         for j in range(cols[1] - cols[0]):
             here, up, right, wide, tall, way, strong = (float(d[i, j]) for d in draw)
-            if here < 0.8:
+            if here < 0.65:
                 yield _Body(
                     east=(cols[0] + j + right) * step,
                     north=(rows[0] + i + up) * step,
-                    radius=step * (radius[0] + (radius[1] - radius[0]) * wide**2),
+                    radius=step * (radius[0] + (radius[1] - radius[0]) * wide**3),
                     azimuth=province.azimuth + 60.0 * (way - 0.5),
                     height=tall,
                     moment=province.strength * (0.6 + 1.4 * abs(2.0 * strong - 1.0)) * np.sign(strong - 0.4),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from magxr.synthetic import draw
+from magxr.synthetic.fidelity import fidelity
 from magxr.synthetic.phase_noise import isotropic_noise
 from magxr.synthetic.plane import Plane, degrees
 from magxr.synthetic.world import World, render
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 Kind = Literal["mixed", "linear", "nonlinear", "noise"]
 KINDS: tuple[Kind, ...] = ("mixed", "linear", "nonlinear", "noise")
 """In the order of their share in `training_scenes`."""
+
+FIDELITY_BOX = 100.0
+"""Side of the box in which ``fidelity`` is measured, km."""
 
 FIELDS: dict[str, tuple[str, dict[str, Any]]] = {
     "anomaly": (
@@ -93,7 +97,8 @@ def scene(
     xarray.Dataset
         On ``lat`` and ``lon``, numpy-backed: ``anomaly`` (float32, nT, NaN in gaps), ``clean`` (float32, nT),
         ``linear`` (int8: 1 linear, 0 not), ``strike`` (float32, degrees, NaN where not linear), ``tracked``
-        (int8: 1 measured, 0 interpolated, -1 no data). All parameters are in ``attrs["parameters"]`` (JSON).
+        (int8: 1 measured, 0 interpolated, -1 no data), ``fidelity`` (float32: correlation of the two in boxes
+        of 100 km, low where stripes exist that the survey does not show). All parameters are in ``attrs["parameters"]`` (JSON).
 
     Raises
     ------
@@ -169,7 +174,15 @@ def from_world(world: World, *, phase_noise: bool = False) -> xr.Dataset:
     """
     rows, cols = world.plane.shape
     replace = _noise_like(world) if phase_noise else None
-    return labelled(world, render(world, (0, rows), (0, cols), replace))
+    drawn = render(world, (0, rows), (0, cols), replace)
+    box = tuple(2 * round(0.5 * FIDELITY_BOX / length) + 1 for length in world.plane.cell)
+    kept = fidelity(drawn["anomaly"], drawn["clean"], (box[0], box[1]))
+    about = {
+        "units": "1",
+        "long_name": "correlation of the surveyed with the true anomaly nearby",
+        "box_km": FIDELITY_BOX,
+    }
+    return labelled(world, drawn).assign(fidelity=(("lat", "lon"), kept, about))
 
 
 def _noise_like(world: World) -> Callable[[Floats], Floats]:

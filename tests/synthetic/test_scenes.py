@@ -30,6 +30,7 @@ def test_what_a_scene_holds(mixed):
         "linear": "int8",
         "strike": "float32",
         "tracked": "int8",
+        "fidelity": "float32",
     }
     assert mixed.sizes == {"lat": SMALL[0], "lon": SMALL[1]}
     grid, layout = describe(mixed.anomaly)
