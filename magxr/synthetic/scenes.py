@@ -97,8 +97,9 @@ def scene(
     xarray.Dataset
         On ``lat`` and ``lon``, numpy-backed: ``anomaly`` (float32, nT, NaN in gaps), ``clean`` (float32, nT),
         ``linear`` (int8: 1 linear, 0 not), ``strike`` (float32, degrees, NaN where not linear), ``tracked``
-        (int8: 1 measured, 0 interpolated, -1 no data), ``fidelity`` (float32: correlation of the two in boxes
-        of 100 km, low where stripes exist that the survey does not show). All parameters are in ``attrs["parameters"]`` (JSON).
+        (int8: 1 measured, 0 interpolated, -1 no data) and ``fidelity`` (float32: correlation of ``anomaly``
+        and ``clean`` in boxes of 100 km, low where stripes exist that the survey does not show).
+        ``attrs["parameters"]`` holds everything as JSON.
 
     Raises
     ------
