@@ -124,7 +124,11 @@ def open_region(
     else:
         where = path if path is not None else _located(entry, download)
         ds = open_anomaly(
-            where, variable=variable, units=units or entry.units, crs=crs or entry.crs or None, chunks=chunks
+            where,
+            variable=variable,
+            units=units or entry.units or None,
+            crs=crs or entry.crs or None,
+            chunks=chunks,
         )
     box = bounds if bounds is not None else entry.bounds
     if box is not None:

@@ -160,7 +160,8 @@ def _geotiff(path: Path) -> xr.Dataset:
     _need("rioxarray", "reading GeoTIFF")
     import rioxarray
 
-    da = rioxarray.open_rasterio(path, mask_and_scale=True, cache=False)
+    open_rasterio: Any = rioxarray.open_rasterio
+    da = open_rasterio(path, cache=False)
     if not isinstance(da, xr.DataArray):
         msg = f"{path} holds several subdatasets; extract one with gdal_translate"
         raise GridError(msg)
@@ -174,7 +175,10 @@ def _geotiff(path: Path) -> xr.Dataset:
             f"{path} is in {da.rio.crs.to_string()[:60]}, not in longitude and latitude; reproject it: {fix}"
         )
         raise GridError(msg)
-    ds = da.isel(band=0, drop=True).to_dataset(name=da.name if da.name is not None else "band_1")
+    packing = (da.attrs.get("scale_factor", 1.0), da.attrs.get("add_offset", 0.0))
+    if da.dtype.kind == "f" or da.rio.nodata is not None or packing != (1.0, 0.0):
+        da = open_rasterio(path, mask_and_scale=True, cache=False)
+    ds: xr.Dataset = da.isel(band=0, drop=True).to_dataset(name=da.name if da.name is not None else "band_1")
     return ds if da.rio.crs is not None else ds.drop_vars("spatial_ref", errors="ignore")
 
 

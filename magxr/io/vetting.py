@@ -87,7 +87,7 @@ def _checked(path: Path, content: Any) -> dict[str, Any]:
     whole = {key: content.get(key) or {} for key in _TOP - {"version"}} | {"version": 2}
     for key in _TOP - {"version"}:
         if not isinstance(whole[key], dict):
-            _refuse(path, key, f"a {type(whole[key]).__name__}", "a mapping")
+            _refuse(path, key, f"a value of type {type(whole[key]).__name__}", "a mapping")
     if whole["user_parameters"]:
         _refuse(path, "user_parameters", "templates", "no user_parameters")
     _plain(path, "metadata", whole["metadata"])
@@ -144,7 +144,7 @@ def _mapping(path: Path, name: str, value: Any, allowed: frozenset[str]) -> None
     if not isinstance(name, str) or _CALL.search(name) or _BRACES.search(name):
         _refuse(path, str(name), "that name", "letters, digits and hyphens")
     if not isinstance(value, dict):
-        _refuse(path, name, f"a {type(value).__name__}", "a mapping")
+        _refuse(path, name, f"a value of type {type(value).__name__}", "a mapping")
     if value.get("user_parameters"):
         _refuse(path, name, "user_parameters", "no templates")
     _only(path, name, value, allowed)
@@ -152,7 +152,7 @@ def _mapping(path: Path, name: str, value: Any, allowed: frozenset[str]) -> None
 
 def _only(path: Path, name: str, value: Any, allowed: frozenset[str]) -> None:
     if not isinstance(value, dict):
-        _refuse(path, name, f"a {type(value).__name__}", "a mapping")
+        _refuse(path, name, f"a value of type {type(value).__name__}", "a mapping")
     for key in value:
         if key not in allowed:
             _refuse(path, name, f"the key {key!r}", f"only {sorted(allowed)}")
