@@ -68,8 +68,11 @@ class Grid:
     @property
     def column0(self) -> int:
         """Number of the first column counted from longitude 0: what anchors tiles on a grid that wraps."""
+        if not self.wraps:
+            return 0
         offset = 0.5 if self.registration == "pixel" else 0.0
-        return round(self.origin[1] / self.spacing[1] - offset) % self.shape[1] if self.wraps else 0
+        # Halves always go up (round() would take every other one down), or rolled grids would disagree.
+        return math.floor(self.origin[1] / self.spacing[1] - offset + 0.5 + 1e-6) % self.shape[1]
 
     def cell_metres(self) -> tuple[float, NDArray[np.float64]]:
         """Height of every cell and width by row, metres, on a sphere of radius ``EARTH_RADIUS``."""

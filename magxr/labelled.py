@@ -47,16 +47,20 @@ def anomaly(obj: xr.Dataset | xr.DataArray, variable: Hashable | None = None) ->
 def canonical(da: xr.DataArray) -> tuple[Values, Grid, Layout]:
     """Return the values south to north and west to east, with the grid and the input's layout."""
     grid, layout = describe(da)
-    values = da.data.T if layout.transposed else da.data
+    return oriented(da.data, layout), grid, layout
+
+
+def oriented(values: Values, layout: Layout) -> Values:
+    """Turn an array laid out like the input into canonical form; `laid_out` turns it back."""
+    if layout.transposed:
+        values = values.T
     if layout.descending:
         values = values[::-1]
     if layout.reversed_columns:
         values = values[:, ::-1]
     if layout.rolled:
         values = np.concatenate([values[:, layout.rolled :], values[:, : layout.rolled]], axis=1)
-    if layout.repeated:
-        values = values[:, :-1]
-    return values, grid, layout
+    return values[:, :-1] if layout.repeated else values
 
 
 def apply(
@@ -89,7 +93,7 @@ def apply(
     values, grid, layout = canonical(da)
     result = work(values, grid)
     new, extras = result if isinstance(result, tuple) else (result, {})
-    out = da.copy(data=_laid_out(new, layout))
+    out = da.copy(data=laid_out(new, layout))
     out.encoding = {}
     out.attrs = signed(da.attrs, step, parameters)
     out = out.assign_coords({k: xr.Variable(*v) for k, v in extras.items()})
@@ -115,7 +119,7 @@ def derive(
     bare = da.drop_attrs(deep=False)
     made = {}
     for name, own in attrs.items():
-        made[name] = bare.copy(data=_laid_out(fields[name], layout)).rename(name)
+        made[name] = bare.copy(data=laid_out(fields[name], layout)).rename(name)
         made[name].attrs = {**own, **signed(history, step, parameters)}
         made[name].encoding = {}
     return xr.Dataset(made)
@@ -145,7 +149,7 @@ def on_grid(
     dims = (grid.lon, grid.lat) if layout.transposed else (grid.lat, grid.lon)
     history = {k: v for k, v in da.attrs.items() if k == "history"}
     made = {
-        name: (dims, _laid_out(values, new), {**own, **signed(history | dict(own), step, parameters)})
+        name: (dims, laid_out(values, new), {**own, **signed(history | dict(own), step, parameters)})
         for name, (values, own) in fields.items()
     }
     return xr.Dataset(made, coords=coords)
@@ -162,7 +166,8 @@ def signed(attrs: Mapping[Any, Any], step: str, parameters: Mapping[str, Any]) -
     return {**attrs, "history": f"{past}\n{line}" if past else line}
 
 
-def _laid_out(values: Values, layout: Layout) -> Values:
+def laid_out(values: Values, layout: Layout) -> Values:
+    """Turn a canonical array into the input's layout: the inverse of `oriented`."""
     if layout.repeated:
         values = np.concatenate([values, values[:, :1]], axis=1)
     if layout.rolled:
