@@ -126,10 +126,19 @@ def scale_bar(ax: Any, picture: Picture) -> None:
     km = math.radians(1.0) * EARTH_RADIUS / 1000.0 / picture.aspect
     length = round_below(0.25 * (east - west) * km)
     wide = length / km / (east - west)
-    halo = [withStroke(linewidth=3.2, foreground=PAPER, alpha=0.9)]
+    halo = [withStroke(linewidth=4.5, foreground=PAPER)]
     style = {"transform": ax.transAxes, "path_effects": halo, "zorder": 6}
-    ax.plot([0.03, 0.03 + wide], [0.035, 0.035], color=INK, linewidth=1.4, solid_capstyle="butt", **style)
-    ax.text(0.03 + wide / 2, 0.048, f"{length:g} km", fontsize=SMALL, color=INK, ha="center", **style)
+    ax.plot([0.03, 0.03 + wide], [0.035, 0.035], color=INK, linewidth=2.0, solid_capstyle="butt", **style)
+    ax.text(
+        0.03 + wide / 2,
+        0.048,
+        f"{length:g} km",
+        fontsize=SMALL,
+        fontweight="bold",
+        color=INK,
+        ha="center",
+        **style,
+    )
 
 
 def round_below(value: float) -> float:

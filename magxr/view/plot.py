@@ -173,6 +173,8 @@ def _pick(obj: Labelled, kind: str, variable: Hashable | None) -> xr.DataArray:
     if isinstance(obj, xr.DataArray):
         return obj
     if kind == "anomaly":
+        if variable is None and "anomaly" in obj.data_vars and _in_nt(obj["anomaly"]):
+            return obj["anomaly"]
         return anomaly_of(obj.drop_vars("residual", errors="ignore"), variable)
     if kind in obj.data_vars:
         return obj[kind]
@@ -183,8 +185,8 @@ def _pick(obj: Labelled, kind: str, variable: Hashable | None) -> xr.DataArray:
 def _anomaly_beside(ds: xr.Dataset, variable: Hashable | None) -> xr.DataArray | None:
     if variable is not None:
         return anomaly_of(ds, variable)
-    found = [v for n, v in ds.data_vars.items() if n != "residual" and v.ndim == 2 and _in_nt(v)]
-    return found[0] if len(found) == 1 else None
+    found = {n: v for n, v in ds.data_vars.items() if n != "residual" and v.ndim == 2 and _in_nt(v)}
+    return found.get("anomaly") if len(found) != 1 else next(iter(found.values()))
 
 
 def _coherence_beside(obj: Labelled, cells: int) -> Any:

@@ -73,6 +73,9 @@ def test_picks_the_most_interpreted_variable(sea_floor, result):
     assert plot(result, what="linear_probability").get_title(loc="left").startswith("Probability")
     shares = result[["linear_probability"]].rename(linear_probability="missing_share")
     assert plot(shares).get_title(loc="left") == "Missing or interpolated cells"
+    scene = xr.Dataset({"clean": sea_floor, "anomaly": sea_floor, "linear": sea_floor > 0})
+    np.testing.assert_array_equal(image(plot(scene, what="anomaly")).get_array(), sea_floor)
+    assert len(plot(scene).get_images()) == 2, "classes over the anomaly beside them"
     residual = sea_floor.rename("residual")
     assert plot(residual).get_title(loc="left") == "Removed by denoising"
 
