@@ -99,6 +99,7 @@ def prediction_figure(
     if missing:
         msg = f"the result lacks {missing} (it has {sorted(map(str, result.data_vars))}); run calibrate first"
         raise ParameterError(msg)
+    result = result[[*wanted, "linear"]].compute()  # once: each of them hangs on the network
     under = pictures(anomaly_of(anomaly, variable), cells=cells)[0]
     classes = pictures(result["linear"], how="nearest", cells=cells)[0]
     probabilities = pictures(*(result[n] for n in wanted), cells=cells)

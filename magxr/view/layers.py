@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from magxr.steps.calibrate import percent_linear
 from magxr.view.maps import SMALL, colour_bar, draw, frame, scale_bar, symmetric_limit
 from magxr.view.palette import FAINT, INK, LINEAR, MISSING, NONLINEAR, PAPER, QUIET, colormap
 
@@ -127,17 +128,16 @@ def linear(
 
 
 def shares(linear: xr.DataArray) -> str:
-    """Say how much of a map of classes is linear, and how much has no answer.
+    """Say how much of a map of classes is linear, by cells and by area, and how much has no answer.
 
     Counted on all cells of the map, however few are drawn.
     """
-    classes = linear.data
-    counts = [int((classes == c).sum()) for c in (1, 0, -1)]
-    answered, cells = counts[0] + counts[1], sum(counts)
-    if not answered:
+    unanswered = float((linear == -1).mean())
+    if unanswered == 1.0:
         return "no answer anywhere"
-    text = f"{100 * counts[0] / answered:.1f} % of the answered cells are linear"
-    return text + (f"; {100 * counts[2] / cells:.1f} % have no answer" if counts[2] else "")
+    cells, area = (float(percent_linear(linear, weights=w)) for w in ("cells", "area"))
+    text = f"linear: {cells:.1f} % of the answered cells, {area:.1f} % of their area"
+    return text + (f"; no answer: {100 * unanswered:.1f} %" if unanswered else "")
 
 
 def _grey_where(ax: Any, picture: Picture, where: NDArray[np.bool_]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import xarray as xr
 
@@ -118,8 +118,14 @@ def plot(
         anomaly = _anomaly_beside(obj, variable)
     kind = _kind(obj, what, variable)
     da = _pick(obj, kind, variable)
-    how = "nearest" if kind in ("strike", "linear") else "mean"
-    picture = pictures(da, how=how, cells=cells)[0]  # type: ignore[arg-type]
+    # Everything that hangs on the same lazy result is computed in one go, the network's answers above all.
+    if kind == "linear":
+        da = da.compute()
+    beside = (
+        [obj["coherence"]] if kind == "strike" and isinstance(obj, xr.Dataset) and "coherence" in obj else []
+    )
+    how: Literal["mean", "nearest"] = "nearest" if kind in ("strike", "linear") else "mean"
+    picture, *more = pictures(da, *beside, how=how, cells=cells)
     under = pictures(anomaly_of(anomaly, variable), cells=cells)[0] if anomaly is not None else None
     if ax is None:
         ax = _new_axes(under if kind == "linear" and under is not None else picture)
@@ -127,7 +133,7 @@ def plot(
     if kind in ("anomaly", "residual"):
         layers.anomaly(ax, picture, limit=limit)
     elif kind == "strike":
-        layers.strike(ax, picture, _coherence_beside(obj, cells))
+        layers.strike(ax, picture, more[0].values if more else None)
     elif kind == "coherence":
         layers.fraction(ax, picture, "coherence")
     elif kind == "missing_share":
@@ -187,12 +193,6 @@ def _anomaly_beside(ds: xr.Dataset, variable: Hashable | None) -> xr.DataArray |
         return anomaly_of(ds, variable)
     found = {n: v for n, v in ds.data_vars.items() if n != "residual" and v.ndim == 2 and _in_nt(v)}
     return found.get("anomaly") if len(found) != 1 else next(iter(found.values()))
-
-
-def _coherence_beside(obj: Labelled, cells: int) -> Any:
-    if not isinstance(obj, xr.Dataset) or "coherence" not in obj:
-        return None
-    return pictures(obj["coherence"], how="nearest", cells=cells)[0].values
 
 
 def _in_nt(da: xr.DataArray) -> bool:
