@@ -188,14 +188,14 @@ def _told_registration(da: xr.DataArray, ds: xr.Dataset) -> str | None:
 
 def _lazy(da: xr.DataArray, chunks: Chunks, token: str | None) -> xr.DataArray:
     if chunks is None:
-        return da.copy(data=_without_fill(np.asarray(da.values)))
+        return da.copy(data=without_fill(np.asarray(da.values)))
     stored = da.encoding.get("preferred_chunks") or {}
     da = da.chunk(plan(da.sizes, stored, chunks), token=token)
-    values = da.data.map_blocks(_without_fill, dtype=da.dtype, meta=da.data._meta)
+    values = da.data.map_blocks(without_fill, dtype=da.dtype, meta=da.data._meta)
     return da.copy(data=values)
 
 
-def _without_fill(values: NDArray[Any]) -> NDArray[Any]:
+def without_fill(values: NDArray[Any]) -> NDArray[Any]:
     """Return values with NaN where ``NO_DATA <= |value| < inf``; infinities stay, for they are faults."""
     fill = (np.abs(values) >= NO_DATA) & np.isfinite(values)
     return np.where(fill, values.dtype.type(np.nan), values)

@@ -97,7 +97,7 @@ def write(
     is killed, or work put off with ``compute=False`` fails, a folder ``.NAME.writing-*`` is left, which is
     safe to delete.
     """
-    target = _place(path, overwrite)
+    target = place(path, overwrite)
     if isinstance(ds, xr.DataArray):
         ds = ds.to_dataset(name=ds.name if ds.name is not None else "anomaly")
     ready, encoding = _prepared(ds)
@@ -157,7 +157,8 @@ def versions() -> str:
     return ", ".join((f"magxr {__version__}", *others))
 
 
-def _place(path: str | os.PathLike[str], overwrite: bool) -> Path:
+def place(path: str | os.PathLike[str], overwrite: bool) -> Path:
+    """Return where a store is to be, or tell why none can be written there."""
     text = os.fspath(path)
     if "://" in text:
         msg = f"{text} is a URL; write to a local folder and copy it there"
