@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     Labelled = xr.Dataset | xr.DataArray
 
 
+def is_residual(name: Hashable) -> bool:
+    """Tell whether a variable is what `denoise` removed, by its name ("anomaly_residual", say)."""
+    return str(name).endswith("residual")
+
+
 def cleaning_figure(
     raw: Labelled,
     gridded: Labelled,
@@ -33,7 +38,8 @@ def cleaning_figure(
     Parameters
     ----------
     raw, gridded, denoised, removed : xarray.Dataset or xarray.DataArray
-        Anomalies in nT of one region, each on its own grid. ``removed`` is the residual of `denoise`.
+        Anomalies in nT of one region, each on its own grid. ``removed`` is what ``denoise(residual=True)``
+        returns, or the residual alone.
     variable : hashable, optional
         Name of the anomaly in Datasets, where units do not tell.
     cells : int
@@ -45,11 +51,8 @@ def cleaning_figure(
         The raw map on its own limits, so that what the outliers hide shows; the next two on shared ones.
     """
     of = [anomaly_of(o, variable) for o in (raw, gridded, denoised)]
-    of.append(
-        removed["residual"]
-        if "residual" in getattr(removed, "data_vars", ())
-        else anomaly_of(removed, variable)
-    )
+    residual = next((n for n in getattr(removed, "data_vars", ()) if is_residual(n)), variable)
+    of.append(anomaly_of(removed, residual))
     drawn = pictures(*of, cells=cells)
     axes = _four_panels(drawn)
     raw_limit = max(maps.symmetric_limit(drawn[0].values, 1.0), 1.0)

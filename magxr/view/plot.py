@@ -10,6 +10,7 @@ from magxr.errors import GridError, ParameterError
 from magxr.geogrid import NT_UNITS
 from magxr.labelled import anomaly as anomaly_of
 from magxr.view import layers, maps
+from magxr.view.figures import is_residual
 from magxr.view.screen import CELLS, pictures
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ WHAT = (
     "missing_share",
     "strike",
     "coherence",
-    "residual",
     "anomaly",
+    "residual",
 )
 """What can be drawn, the most interpreted first: the order in which a Dataset is searched."""
 
@@ -162,6 +163,8 @@ def _kind(obj: Labelled, what: str | None, variable: Hashable | None) -> str:
     if isinstance(obj, xr.DataArray):
         if obj.name in WHAT:
             return str(obj.name)
+        if is_residual(obj.name):
+            return "residual"
         if _in_nt(obj):
             return "anomaly"
         msg = (
@@ -171,7 +174,7 @@ def _kind(obj: Labelled, what: str | None, variable: Hashable | None) -> str:
         raise GridError(msg)
     if variable is not None:
         return str(variable) if variable in WHAT else "anomaly"
-    found = (kind for kind in WHAT if kind != "anomaly" and kind in obj.data_vars and obj[kind].ndim == 2)
+    found = (k for k in WHAT[: WHAT.index("anomaly")] if k in obj.data_vars and obj[k].ndim == 2)
     return next(found, "anomaly")
 
 
@@ -181,7 +184,9 @@ def _pick(obj: Labelled, kind: str, variable: Hashable | None) -> xr.DataArray:
     if kind == "anomaly":
         if variable is None and "anomaly" in obj.data_vars and _in_nt(obj["anomaly"]):
             return obj["anomaly"]
-        return anomaly_of(obj.drop_vars("residual", errors="ignore"), variable)
+        return anomaly_of(obj.drop_vars([n for n in obj.data_vars if is_residual(n)]), variable)
+    if kind == "residual":
+        kind = next((str(n) for n in obj.data_vars if is_residual(n)), kind)
     if kind in obj.data_vars:
         return obj[kind]
     msg = f"no variable {kind!r} to draw; the dataset has {sorted(map(str, obj.data_vars))}"
@@ -191,7 +196,7 @@ def _pick(obj: Labelled, kind: str, variable: Hashable | None) -> xr.DataArray:
 def _anomaly_beside(ds: xr.Dataset, variable: Hashable | None) -> xr.DataArray | None:
     if variable is not None:
         return anomaly_of(ds, variable)
-    found = {n: v for n, v in ds.data_vars.items() if n != "residual" and v.ndim == 2 and _in_nt(v)}
+    found = {n: v for n, v in ds.data_vars.items() if v.ndim == 2 and _in_nt(v) and not is_residual(n)}
     return found.get("anomaly") if len(found) != 1 else next(iter(found.values()))
 
 

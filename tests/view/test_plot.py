@@ -76,7 +76,10 @@ def test_picks_the_most_interpreted_variable(sea_floor, result):
     scene = xr.Dataset({"clean": sea_floor, "anomaly": sea_floor, "linear": sea_floor > 0})
     np.testing.assert_array_equal(image(plot(scene, what="anomaly")).get_array(), sea_floor)
     assert len(plot(scene).get_images()) == 2, "classes over the anomaly beside them"
-    residual = sea_floor.rename("residual")
+    residual = sea_floor.rename("anomaly_residual")
+    both = xr.merge([sea_floor, residual])
+    assert plot(both).get_title(loc="left") == "Magnetic anomaly"
+    assert plot(both, what="residual").get_title(loc="left") == "Removed by denoising"
     assert plot(residual).get_title(loc="left") == "Removed by denoising"
 
 
@@ -206,7 +209,7 @@ def test_figure_of_cleaning(sea_floor):
     raw = sea_floor.copy()
     raw[3, 4] = 5000
     figure = cleaning_figure(
-        raw, sea_floor, sea_floor * 0.9, (sea_floor * 0.1).rename("residual").to_dataset()
+        raw, sea_floor, sea_floor * 0.9, (sea_floor * 0.1).rename("anomaly_residual").to_dataset()
     )
     maps = [a for a in figure.axes if a.get_images()]
     assert [a.get_title(loc="left")[0] for a in maps] == list("abcd")
