@@ -73,7 +73,7 @@ def probability(
 ) -> None:
     """Draw a probability 0 to 1; lines on the bar mark where a prediction is kept as it is.
 
-    ``within`` frames the map like another, larger one.
+    ``within`` frames the map like another, larger one, which has the scale bar.
     """
     from matplotlib.colors import Normalize
 
@@ -81,8 +81,10 @@ def probability(
     bar = colour_bar(ax, image, label, ticks=[0, keep[0], 0.5, keep[1], 1])
     for mark in keep:
         bar.ax.axhline(mark, color=INK, linewidth=0.9)
-    frame(ax, within or picture)
-    scale_bar(ax, within or picture)
+    if within is None:
+        scale_bar(ax, picture)
+    else:
+        frame(ax, within)
 
 
 def linear(

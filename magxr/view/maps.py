@@ -127,16 +127,18 @@ def scale_bar(ax: Any, picture: Picture) -> None:
     length = round_below(0.25 * (east - west) * km)
     wide = length / km / (east - west)
     halo = [withStroke(linewidth=4.5, foreground=PAPER)]
-    style = {"transform": ax.transAxes, "path_effects": halo, "zorder": 6}
-    ax.plot([0.03, 0.03 + wide], [0.035, 0.035], color=INK, linewidth=2.0, solid_capstyle="butt", **style)
-    ax.text(
-        0.03 + wide / 2,
-        0.048,
+    ends = [0.03, 0.03 + wide]
+    style = {"path_effects": halo, "zorder": 6}
+    ax.plot(ends, [0.03] * 2, transform=ax.transAxes, color=INK, linewidth=2, solid_capstyle="butt", **style)
+    ax.annotate(
         f"{length:g} km",
+        xy=(0.03, 0.03),
+        xytext=(0, 4),
+        xycoords="axes fraction",
+        textcoords="offset points",
         fontsize=SMALL,
         fontweight="bold",
         color=INK,
-        ha="center",
         **style,
     )
 
