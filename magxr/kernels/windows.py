@@ -132,30 +132,43 @@ def box_counts(
     return counts
 
 
+def real_cells(
+    real: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+    size: int,
+    rows: NDArray[np.int64],
+    columns: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """Count the cells of every window that lie in the map.
+
+    ``real`` tells which rows and which columns do; the others were mirrored in.
+
+    Returns
+    -------
+    (m, n) int64
+    """
+    held: list[NDArray[Any]] = []
+    for axis, first in zip(real, (rows, columns), strict=True):
+        sums = np.concatenate([[0], np.cumsum(axis)])
+        held.append(sums[first + size] - sums[first])
+    cells: NDArray[np.int64] = np.multiply.outer(*held)
+    return cells
+
+
 def shares(
     marked: NDArray[np.bool_],
     real: tuple[NDArray[np.bool_], NDArray[np.bool_]],
     size: int,
     rows: NDArray[np.int64],
     columns: NDArray[np.int64],
-) -> NDArray[np.float32]:
-    """Return the share of marked cells among the real ones of every window.
-
-    ``real`` tells which rows and which columns lie in the map (the others were mirrored in and count
-    neither way).
+) -> NDArray[np.float64]:
+    """Return the share of marked cells among those of every window that lie in the map (see `real_cells`).
 
     Returns
     -------
-    (m, n) float32, 0 to 1
+    (m, n) float64, 0 to 1
     """
-    inside = np.logical_and.outer(*real)
-    counts = box_counts(marked & inside, size, rows, columns)
-    held: list[NDArray[Any]] = []
-    for axis, first in zip(real, (rows, columns), strict=True):
-        sums = np.concatenate([[0], np.cumsum(axis)])
-        held.append(sums[first + size] - sums[first])
-    cells = np.multiply.outer(*held)
-    share: NDArray[np.float32] = (counts / np.maximum(cells, 1)).astype(np.float32)
+    counts = box_counts(marked & np.logical_and.outer(*real), size, rows, columns)
+    share: NDArray[np.float64] = counts / np.maximum(real_cells(real, size, rows, columns), 1)
     return share
 
 

@@ -355,7 +355,7 @@ def _probabilities(
     real = (span[0].real, span[1].real)
     share = shares(_missing(block, mask), real, size, *places)
     empty = shares(~np.isfinite(block), real, size, *places) >= 1.0
-    wanted = np.flatnonzero((share <= np.float32(max_missing)) & ~empty)
+    wanted = np.flatnonzero((share <= max_missing) & ~empty)
     found = np.full(share.size, np.nan, dtype=np.float32)
     clean = np.where(np.isfinite(block), block, np.nan).astype(np.float32)
     generator = stream(clean, size, stride)

@@ -273,7 +273,7 @@ def _share(
     missing = ~np.isfinite(block)
     if mask is not None:
         missing |= mask > 0
-    return shares(missing, (span[0].real, span[1].real), size, rows, columns).ravel()
+    return shares(missing, (span[0].real, span[1].real), size, rows, columns).ravel().astype(np.float32)
 
 
 def _unseen(grid: Grid, rows: Starts, columns: Starts, size: int) -> int:

@@ -68,8 +68,9 @@ def loop(values, size, stride, max_missing, filled=None, *, pad=False, wrap=Fals
             at = (slice(far + r, far + r + size), slice(far + c, far + c + size))
             if not pad and not real[at].all():
                 continue
-            share[i, j] = (gone[at] & real[at]).sum() / real[at].sum()
-            if share[i, j] <= np.float32(max_missing) and np.isfinite(big[at]).any():
+            missing_here = (gone[at] & real[at]).sum() / real[at].sum()
+            share[i, j] = missing_here
+            if missing_here <= max_missing and np.isfinite(big[at]).any():
                 p[i, j] = one(np.where(np.isfinite(big[at]), big[at], np.nan))
     return p, share
 
@@ -272,3 +273,21 @@ def test_a_model_that_answers_nonsense():
 
     with pytest.raises(ModelError, match=r"answered shape \(7, 2\), not \(7,\)"):
         classify(wavy_sea_floor((40, 50)), model=Wrong(), stride=4)
+
+
+@pytest.mark.network_model
+def test_the_shipped_model_on_chunks():
+    """The network itself: chunked equals whole within 1e-5, and no class flips beyond that."""
+    pytest.importorskip("tensorflow", reason="the shipped model needs magxr[tensorflow]")
+    da = wavy_sea_floor((270, 310), spacing=0.012)
+    whole = classify(da, stride=20).linear_probability
+    assert int(whole.notnull().sum()) == 2 * 4
+    lazy = classify(da.chunk({"lat": 100, "lon": 170}), stride=20, batch=3).linear_probability
+    with nothing_computes():
+        classify(da.chunk(90), stride=20)
+    got = lazy.compute(scheduler="threads", num_workers=2)
+    np.testing.assert_allclose(got, whole, rtol=0, atol=1e-5)
+    for cut in (0.3, 0.5, 0.7):
+        flips = ((got > cut) != (whole > cut)) & (abs(whole - cut) > 1e-5)
+        assert not bool(flips.any())
+    assert got.attrs["sha256"] == whole.attrs["sha256"]
