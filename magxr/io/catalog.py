@@ -12,12 +12,12 @@ import os
 import shutil
 import uuid
 from dataclasses import dataclass, replace
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magxr.errors import MissingExtraError, StoreError
 from magxr.io import vetting
+from magxr.io.chunking import plan
 from magxr.io.crop import checked, crop
 from magxr.io.read import open_anomaly
 
@@ -119,8 +119,7 @@ def open_region(
     """
     entry = _region(name, catalog)
     if path is None and entry.address == vetting.SYNTHETIC:
-        ds: xr.Dataset = import_module("magxr.synthetic.scenes").demo_region()
-        ds = ds if chunks == "auto" else ds.chunk(chunks)
+        ds = _demo(chunks)
     else:
         where = path if path is not None else _located(entry, download)
         ds = open_anomaly(
@@ -136,6 +135,19 @@ def open_region(
     told = {"title": entry.title, "source": entry.source, "doi": entry.doi}
     told |= {"licence": entry.licence, "citation": entry.citation, "region": entry.name}
     return ds.assign_attrs({k: v for k, v in told.items() if v})
+
+
+def _demo(chunks: Chunks) -> xr.Dataset:
+    """Return the synthetic region; it is computed in any chunks, so there is no need to rechunk it."""
+    from magxr.synthetic.seafloor import demo_region
+
+    ds = demo_region()
+    if chunks == "auto":
+        return ds
+    if chunks is None:
+        return ds.load()
+    rows, columns = plan(ds["anomaly"].sizes, {}, chunks).values()
+    return demo_region(chunks=(rows, columns))
 
 
 def regions(catalog: str | os.PathLike[str] | None = None) -> list[Region]:
@@ -158,7 +170,8 @@ def regions(catalog: str | os.PathLike[str] | None = None) -> list[Region]:
     """
     file = Path(catalog).expanduser() if catalog is not None else catalogs_folder() / "regions.yaml"
     content = vetting.load(file)
-    return [_described(n, file.parent, _intake(content)) for n in content["data"]]
+    cat = _intake(content)
+    return [_described(name, file.parent, cat) for name in content["data"]]
 
 
 def catalogs_folder() -> Path:

@@ -22,7 +22,7 @@ _PARTS = frozenset({"x_range", "y_range", "spacing", "dimension", "z"})
 
 def is_old_gmt(path: Path) -> bool:
     """Tell whether a classic NetCDF file holds a grid in GMT's first form."""
-    with netcdf_file(path, mmap=False) as file:
+    with netcdf_file(path, mmap=True) as file:
         return set(file.variables) >= _PARTS and len(file.variables["z"].dimensions) == 1
 
 
@@ -34,32 +34,43 @@ def open_old_gmt(path: Path) -> xr.Dataset:
     ``x_range`` and ``y_range`` are the outermost nodes of a gridline-registered grid (``node_offset`` 0)
     and the outer edges of a pixel-registered one (``node_offset`` 1).
     """
-    with netcdf_file(path, mmap=False) as file:
-        parts = file.variables
-        nx, ny = (int(n) for n in parts["dimension"].data)
-        west, east = (float(v) for v in parts["x_range"].data)
-        south, north = (float(v) for v in parts["y_range"].data)
-        says = {
-            k: _text(getattr(parts[k], "units", "")) for k in ("x_range", "y_range", "z_range") if k in parts
-        }
-        node_offset = int(getattr(parts["z"], "node_offset", 0))
-        cells, stored = int(parts["z"].shape[0]), np.dtype(parts["z"].typecode())
-        decode = _Decode(parts["z"])
-    if nx * ny != cells:
-        msg = f"{path}: z has {cells} values, but dimension says {nx} x {ny} = {nx * ny}; the file is damaged"
+    told = _header(path)
+    nx, ny = (int(n) for n in told["dimension"])
+    if nx * ny != told["cells"]:
+        size = f"{nx} x {ny} = {nx * ny}"
+        msg = f"{path}: z has {told['cells']} values, but dimension says {size}; the file is damaged"
         raise GridError(msg)
-    x, y = _axis(west, east, nx, node_offset), _axis(south, north, ny, node_offset)[::-1]
-    degrees = "degrees_east" in says.get("x_range", "") and "degrees_north" in says.get("y_range", "")
+    x = _axis(told["x_range"], nx, told["node_offset"])
+    y = _axis(told["y_range"], ny, told["node_offset"])[::-1]
+    degrees = "degrees_east" in told["x_units"] and "degrees_north" in told["y_units"]
     lat, lon = ("lat", "lon") if degrees else ("y", "x")
-    values = _RowsFromNorth(str(path), (ny, nx), decode, decode.dtype(stored))
-    units = {"units": says["z_range"]} if says.get("z_range", "z") not in ("", "z") else {}
+    values = _RowsFromNorth(str(path), (ny, nx), told["decode"], told["decode"].dtype(told["stored"]))
+    attrs = {"node_offset": told["node_offset"]}
+    if told["z_units"] not in ("", "z"):
+        attrs["units"] = told["z_units"]
     return xr.Dataset(
-        {"z": ((lat, lon), indexing.LazilyIndexedArray(values), {**units, "node_offset": node_offset})},
+        {"z": ((lat, lon), indexing.LazilyIndexedArray(values), attrs)},
         coords={
             lat: (lat, y, {"units": "degrees_north"} if degrees else {}),
             lon: (lon, x, {"units": "degrees_east"} if degrees else {}),
         },
     )
+
+
+def _header(path: Path) -> dict[str, Any]:
+    # Mapped, so that z is not read; and nothing of the file may outlive the mapping, hence the copies.
+    with netcdf_file(path, mmap=True) as file:
+        told: dict[str, Any] = {
+            name: np.array(file.variables[name].data).tolist() for name in ("x_range", "y_range", "dimension")
+        }
+        for name in ("x", "y", "z"):
+            units = getattr(file.variables.get(f"{name}_range"), "units", "")
+            told[f"{name}_units"] = units.decode("latin-1") if isinstance(units, bytes) else str(units)
+        told["node_offset"] = int(getattr(file.variables["z"], "node_offset", 0))
+        told["cells"] = int(file.variables["z"].shape[0])
+        told["stored"] = np.dtype(file.variables["z"].data.dtype)
+        told["decode"] = _Decode(file.variables["z"])
+    return told
 
 
 class _Decode:
@@ -104,10 +115,7 @@ class _RowsFromNorth(BackendArray):  # type: ignore[no-untyped-call,unused-ignor
             return self.decode(np.array(file.variables["z"].data.reshape(self.shape)[key]), self.dtype)
 
 
-def _axis(first: float, last: float, count: int, node_offset: int) -> NDArray[np.float64]:
+def _axis(ends: list[float], count: int, node_offset: int) -> NDArray[np.float64]:
+    first, last = ends
     half = 0.5 * (last - first) / count if node_offset else 0.0
     return np.linspace(first + half, last - half, count)
-
-
-def _text(value: Any) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else str(value)

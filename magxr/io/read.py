@@ -83,7 +83,7 @@ def open_anomaly(
     kind = sniff(where)
     try:
         ds = _OPENERS[kind](where)
-    except (OSError, RuntimeError, ValueError, KeyError) as err:
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as err:
         if isinstance(err, StoreError | GridError):
             raise
         why = f"{type(err).__name__}: {err}"

@@ -141,7 +141,11 @@ def open(path: str | os.PathLike[str], *, chunks: Chunks = "auto") -> xr.Dataset
         marks = "zarr.json, .zgroup or .zmetadata"
         msg = f"{where} is not a Zarr store (it has no {marks}); give the folder of one"
         raise StoreError(msg)
-    ds = xr.open_dataset(where, engine="zarr", consolidated=False, chunks=None, cache=False)
+    try:
+        ds = xr.open_dataset(where, engine="zarr", consolidated=False, chunks=None, cache=False)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as err:
+        msg = f"{where} is damaged, or not a group of arrays ({type(err).__name__}: {err}); write it anew"
+        raise StoreError(msg) from err
     if chunks is None:
         return ds
     token = f"{where.resolve()}-{where.stat().st_mtime_ns}"

@@ -4,9 +4,7 @@ import io
 import os
 import sys
 import urllib.request
-from importlib import import_module
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -68,16 +66,14 @@ def test_plain_intake_reads_the_catalog_too():
     assert cat["chile-margin"].metadata["doi"] == "10.7289/V5H70CVX"
 
 
-def test_demo_is_made_by_the_synthetic_sea_floor(monkeypatch):
-    made = wavy_sea_floor().chunk(50).to_dataset()
-    scenes = SimpleNamespace(demo_region=lambda: made)
-    monkeypatch.setattr(
-        catalog, "import_module", lambda n: scenes if n == "magxr.synthetic.scenes" else import_module(n)
-    )
+def test_demo_is_synthetic_and_comes_in_any_chunks():
     with nothing_computes():
-        out = open_region("demo", chunks=30)
-    assert out.anomaly.chunks[0] == (30, 30, 30, 6)
-    assert out.attrs["region"] == "demo"
+        plain, pieces = open_region("demo"), open_region("demo", chunks={"lat": 300})
+        part = open_region("demo", chunks=64, bounds=(-117.5, -39.5, -117.0, -39.0)).anomaly
+    assert pieces.anomaly.chunks[0] == (300, 300, 300, 100)
+    assert (plain.attrs["region"], plain.anomaly.attrs["units"]) == ("demo", "nT")
+    wanted = plain.anomaly.sel(lon=slice(-117.5, -117.0), lat=slice(-39.5, -39.0))
+    np.testing.assert_array_equal(part.values, wanted.values)
 
 
 def test_real_tiles_open_from_the_test_data(real_data, monkeypatch):

@@ -1,5 +1,7 @@
 """Readers: every format gives the same grid, lazily; what a file does not say is asked for."""
 
+import tracemalloc
+
 import dask
 import numpy as np
 import pytest
@@ -271,6 +273,16 @@ def test_old_gmt_without_degrees_or_damaged(tmp_path):
         GridError, match="z has 11 values, but dimension says 4 x 3 = 12; the file is damaged"
     ):
         open_anomaly(gmt1(tmp_path / "b.grd", values, z=np.ones(11, "f4")))
+
+
+def test_opening_an_old_gmt_grid_does_not_read_it(tmp_path):
+    path = gmt1(tmp_path / "a.grd", np.zeros((1000, 1000), "f4"))
+    open_anomaly(path)
+    tracemalloc.start()
+    open_anomaly(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1_000_000 < path.stat().st_size
 
 
 def test_geotiff(tmp_path):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from magxr.errors import StoreError
 from magxr.geogrid import describe
 from magxr.io import store
+from magxr.io.read import open_anomaly
 from magxr.testing import nothing_computes, random_chunks, wavy_sea_floor
 
 
@@ -192,3 +193,17 @@ def test_bad_places(tmp_path):
     (tmp_path / "c.zarr").mkdir()
     with pytest.raises(StoreError, match=r"c\.zarr is not a Zarr store \(it has no zarr\.json"):
         store.open(tmp_path / "c.zarr")
+
+
+def test_damaged_stores_and_bare_arrays(tmp_path):
+    zarr.create_array(tmp_path / "array.zarr", shape=(4,), dtype="f4")
+    store.write(wavy_sea_floor(), tmp_path / "cut.zarr")
+    meta = tmp_path / "cut.zarr" / "zarr.json"
+    meta.write_text(meta.read_text()[:40])
+    for name in ("array", "cut"):
+        with pytest.raises(
+            StoreError, match=rf"{name}\.zarr is damaged, or not a group of arrays .*; write it anew"
+        ):
+            store.open(tmp_path / f"{name}.zarr")
+        with pytest.raises(StoreError, match=rf"{name}\.zarr looks like zarr but cannot be read"):
+            open_anomaly(tmp_path / f"{name}.zarr")
