@@ -276,7 +276,7 @@ def test_old_gmt_without_degrees_or_damaged(tmp_path):
 
 
 def test_opening_an_old_gmt_grid_does_not_read_it(tmp_path):
-    path = gmt1(tmp_path / "a.grd", np.zeros((1000, 1000), "f4"))
+    path = gmt1(tmp_path / "a.grd", np.zeros((1000, 1000), "f4"), step=0.01)
     open_anomaly(path)
     tracemalloc.start()
     open_anomaly(path)
