@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from magxr.view.screen import Picture
 
+_ONE_SCALE = 60.0
+"""Degrees of latitude beyond which one bar cannot stand for the whole map."""
 SMALL, TEXT, TITLE = 7.5, 8.5, 11.0
 """Font sizes, points."""
 
@@ -119,10 +121,12 @@ def colour_bar(ax: Any, image: Any, label: str, ticks: Sequence[float] | None = 
 
 
 def scale_bar(ax: Any, picture: Picture) -> None:
-    """Draw a bar of a round number of kilometres, true at the middle latitude."""
+    """Draw a bar of a round number of kilometres, true at the middle latitude; none on very high maps."""
     from matplotlib.patheffects import withStroke
 
-    west, east, _, _ = picture.frame
+    west, east, south, north = picture.frame
+    if north - south > _ONE_SCALE:
+        return
     km = math.radians(1.0) * EARTH_RADIUS / 1000.0 / picture.aspect
     length = round_below(0.25 * (east - west) * km)
     wide = length / km / (east - west)

@@ -254,3 +254,9 @@ def test_a_lazy_result_is_computed_once(sea_floor, result):
     assert len(asked) == 1
     plot(lazy, anomaly=sea_floor)
     assert len(asked) == 2
+
+
+def test_a_scale_bar_only_where_one_scale_holds(sea_floor):
+    assert any(t.get_text().endswith(" km") for t in plot(sea_floor).texts)
+    lat = np.linspace(-80, 80, 96)
+    assert not any(t.get_text().endswith(" km") for t in plot(sea_floor.assign_coords(lat=lat)).texts)
