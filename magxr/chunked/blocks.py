@@ -215,30 +215,17 @@ def _picked(region: NDArray[Any], rows: Reach, columns: Reach) -> NDArray[Any]:
     return region
 
 
-def output_chunks(sizes: Sequence[int], at: NDArray[np.int64], *, least: int, most: int) -> tuple[int, ...]:
-    """Choose chunks for results that lie at the cells ``at`` of an axis chunked as ``sizes``.
+def output_chunks(count: int, like: int, *, least: int, most: int) -> tuple[int, ...]:
+    """Cut ``count`` results into equal chunks and a smaller last one, as Zarr wants them.
 
-    Each input chunk gives the results that lie in it; chunks of fewer than ``least`` results are merged
-    with what follows, those of more than ``most`` are split evenly.
+    The size lies in ``least .. most`` and as near as possible to ``like`` (results that one chunk of the
+    input gives) or to an even part of it; the last chunk too has at least ``least`` results.
     """
-    ends = np.cumsum(sizes)
-    held = np.diff(np.searchsorted(at, ends, side="left"), prepend=0)
-    held[-1] += len(at) - held.sum()
-    merged: list[int] = []
-    waiting = 0
-    for n in held.tolist():
-        waiting += n
-        if waiting >= least:
-            merged.append(waiting)
-            waiting = 0
-    if waiting:
-        if merged:
-            merged[-1] += waiting
-        else:
-            merged.append(waiting)
-    parts: list[int] = []
-    for n in merged:
-        pieces = max(1, min(-(-n // most), n // least if least else n))
-        base, more = divmod(n, pieces)
-        parts += [base + 1] * more + [base] * (pieces - more)
-    return tuple(parts)
+    if count <= max(most, 2 * least - 1):
+        return (count,)
+    wanted = like / -(-like // most) if like else most
+    sizes = sorted(range(least, most + 1), key=lambda c: (abs(c - wanted), c))
+    good = [c for c in sizes if count % c == 0 or count % c >= least]
+    size = good[0] if good else max(sizes, key=lambda c: count % c)
+    whole, rest = divmod(count, size)
+    return (size,) * whole + ((rest,) if rest else ())

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from magxr.chunked.blocks import Reach
     from magxr.geogrid import Grid
 
-_LEAST, _MOST = 24, 32
-"""Side of an output chunk, predictions: room for the vote's halo of 12, and about 1000 windows a task."""
+_LEAST, _MOST = 12, 20
+"""Side of an output chunk, predictions: room for the halo of 25 neighbours, and a few minutes of network."""
 
 
 @runtime_checkable
@@ -263,12 +263,7 @@ def _jobs(
     axes = (rows, columns)
     if is_chunked(values):
         sizes = [
-            output_chunks(
-                chunks,
-                axis.first + axis.middle + axis.stride * np.arange(axis.count),
-                least=_LEAST,
-                most=_MOST,
-            )
+            output_chunks(axis.count, max(chunks) // axis.stride, least=_LEAST, most=_MOST)
             for chunks, axis in zip(values.chunks, axes, strict=True)
         ]
     else:

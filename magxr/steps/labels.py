@@ -215,12 +215,13 @@ def _counted(
     rows: NDArray[np.int64],
     columns: NDArray[np.int64],
     span: tuple[Reach, Reach],
+    chosen: slice,
     size: int,
 ) -> NDArray[np.float64]:
     real = (span[0].real, span[1].real)
     cells = real_cells(real, size, rows, columns)
     marked = (kind & np.logical_and.outer(*real) for kind in (truth == 1, truth == 0))
-    return np.stack([(100 * box_counts(m, size, rows, columns) / cells).ravel() for m in marked])
+    return np.stack([(100 * box_counts(m, size, rows, columns) / cells).ravel()[chosen] for m in marked])
 
 
 def _from_table(windows: xr.Dataset, table: str | Path | xr.Dataset, threshold: float) -> xr.Dataset:

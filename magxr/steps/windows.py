@@ -180,23 +180,31 @@ def places(grid: Grid, size: int, rows: Starts, columns: Starts) -> dict[Hashabl
 
 
 def jobs_of(grid: Grid, size: int, rows: Starts, columns: Starts, most: int) -> tuple[Jobs, tuple[int, ...]]:
-    """Split windows into blocks of consecutive numbers, and say what each block reads."""
-    wide = len(columns)
-    if wide <= most:
-        step = -(-len(rows) // -(-len(rows) // (most // wide)))
-        parts = [(rows[i : i + step], columns) for i in range(0, len(rows), step)]
-    else:
-        pieces = np.array_split(columns, -(-wide // most))
-        parts = [(rows[i : i + 1], piece) for i in range(len(rows)) for piece in pieces]
+    """Split windows into blocks of as many consecutive numbers each, and say what a block reads.
+
+    A block is whole rows of windows where a row has at most ``most``; else a stretch of windows, which reads
+    whole rows only where it runs on from one row to the next. All but the last are equal, as Zarr wants them.
+    """
+    wide, total = len(columns), len(rows) * len(columns)
+    tall = -(-len(rows) // -(-len(rows) // (most // wide))) if wide <= most else 0
+    step = tall * wide or -(-total // -(-total // most))
     jobs: Jobs = {}
-    chunks = []
-    for n, (r, c) in enumerate(parts):
+    for n, begin in enumerate(range(0, total, step)):
+        end = min(begin + step, total)
+        low, high = begin // wide, (end - 1) // wide + 1
+        r, c, skipped = rows[low:high], columns, begin - low * wide
+        if high == low + 1:
+            r, c, skipped = rows[low:high], columns[skipped : skipped + end - begin], 0
         across = reach(int(r[0]), int(r[-1]) + size, grid.shape[0], "mirror")
         along = reach(int(c[0]), int(c[-1]) + size, grid.shape[1], "wrap" if grid.wraps else "mirror")
-        told = {"rows": r - r[0], "columns": c - c[0], "span": (across, along)}
+        told = {
+            "rows": r - r[0],
+            "columns": c - c[0],
+            "span": (across, along),
+            "chosen": slice(skipped, skipped + end - begin),
+        }
         jobs[(n,)] = Job(across, along, told)
-        chunks.append(len(r) * len(c))
-    return jobs, tuple(chunks)
+    return jobs, (step,) * (total // step) + ((total % step,) if total % step else ())
 
 
 def _lazily_cut(
@@ -232,21 +240,23 @@ def _cut(
     *,
     rows: Starts,
     columns: Starts,
-    span: tuple[Reach, Reach],  # noqa: ARG001 (told to both kernels of a job)
+    span: tuple[Reach, Reach],  # noqa: ARG001 (told to every kernel of a job)
+    chosen: slice,
     size: int,
     stride: int,
 ) -> NDArray[Any]:
     """Copy the windows out of a block in memory; xbatcher does each stretch of even stride."""
-    out = np.empty((len(rows), len(columns), size, size), dtype=block.dtype)
+    out = np.empty((chosen.stop - chosen.start, size, size), dtype=block.dtype)
     for r in runs(rows, stride):
         for c in runs(columns, stride):
             part = block[rows[r][0] : rows[r][-1] + size, columns[c][0] : columns[c][-1] + size]
             generator = stream(part, size, stride)
-            shape = (len(rows[r]), len(columns[c]))
-            for n in range(shape[0] * shape[1]):
-                i, j = divmod(n, shape[1])
-                out[r.start + i, c.start + j] = generator[n].values
-    return out.reshape(-1, size, size)
+            wide = c.stop - c.start
+            for n in range((r.stop - r.start) * wide):
+                at = (r.start + n // wide) * len(columns) + c.start + n % wide
+                if chosen.start <= at < chosen.stop:
+                    out[at - chosen.start] = generator[n].values
+    return out
 
 
 def stream(block: NDArray[Any], size: int, stride: int) -> Any:
@@ -268,12 +278,14 @@ def _share(
     rows: Starts,
     columns: Starts,
     span: tuple[Reach, Reach],
+    chosen: slice,
     size: int,
 ) -> NDArray[np.float32]:
     missing = ~np.isfinite(block)
     if mask is not None:
         missing |= mask > 0
-    return shares(missing, (span[0].real, span[1].real), size, rows, columns).ravel().astype(np.float32)
+    share = shares(missing, (span[0].real, span[1].real), size, rows, columns)
+    return share.ravel()[chosen].astype(np.float32)
 
 
 def _unseen(grid: Grid, rows: Starts, columns: Starts, size: int) -> int:

@@ -72,16 +72,18 @@ def test_names_follow_content():
     assert map_regions(np.sum, [x], job, **told).name != map_regions(np.mean, [x], job, **told).name
 
 
-@given(st.integers(1, 10), st.integers(0, 5), st.integers(0, 300))
-def test_output_chunks_hold_every_result(stride, offset, seed):
-    sizes = random_chunks((200, 10), 1, seed)[0]
-    at = np.arange(offset, 200, stride)
-    got = output_chunks(sizes, at, least=6, most=9)
-    assert sum(got) == len(at)
-    assert min(got) >= min(6, len(at))
+@given(st.integers(1, 2000), st.integers(0, 300))
+def test_output_chunks_suit_zarr_and_the_halo(count, like):
+    got = output_chunks(count, like, least=12, most=20)
+    assert sum(got) == count
+    assert len(set(got[:-1])) <= 1
+    assert got[-1] <= got[0] <= 23
+    assert min(got) >= min(12, count)
 
 
 def test_output_chunks_follow_the_inputs():
-    assert output_chunks((100, 100), np.arange(0, 200, 10), least=4, most=10) == (10, 10)
-    assert output_chunks((100, 100), np.arange(0, 200, 10), least=4, most=5) == (5, 5, 5, 5)
-    assert output_chunks((20, 20, 160), np.arange(0, 200, 10), least=4, most=32) == (4, 16)
+    assert output_chunks(300, 15, least=12, most=20) == (15,) * 20
+    assert output_chunks(300, 30, least=12, most=20) == (15,) * 20
+    assert output_chunks(33, 33, least=12, most=20) == (17, 16)
+    assert output_chunks(19, 5, least=12, most=20) == (19,)
+    assert output_chunks(300, 3, least=12, most=20) == (12,) * 25

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from magxr.errors import ChunkError, GridError, ParameterError, StoreError
 from magxr.kernels.votes import vote
 from magxr.steps.calibrate import calibrate, percent_linear
-from magxr.testing import nothing_computes, random_chunks
+from magxr.steps.classify import classify
+from magxr.testing import nothing_computes, random_chunks, wavy_sea_floor
 
 
 def predictions(shape=(30, 40), seed=0, *, lat0=30.0, lon0=140.0, step=0.2):
@@ -248,3 +249,25 @@ def test_percent_is_lazy_and_may_be_unknown():
         percent_linear(ds, weights="mass")
     with pytest.raises(GridError, match=r"no variable 'linear' in the dataset.*calibrate\(\.\.\.\) first"):
         percent_linear(predictions())
+
+
+class Mean:
+    """A stand-in for a network: the share of positive cells."""
+
+    window, batch = 20, 64
+
+    def predict(self, windows):
+        return (windows > 0).mean(axis=(1, 2), dtype="f4")
+
+
+def test_from_classify_to_a_store_and_back(tmp_path):
+    da = wavy_sea_floor((300, 320)).chunk(30)
+    with nothing_computes():
+        out = calibrate(classify(da, model=Mean(), stride=4))
+    out.to_zarr(tmp_path / "p.zarr", zarr_format=3, consolidated=False)
+    back = xr.open_zarr(tmp_path / "p.zarr", consolidated=False)
+    whole = calibrate(classify(da.compute(), model=Mean(), stride=4))
+    xr.testing.assert_equal(back.compute(), whole)
+    assert float(percent_linear(back)) == float(percent_linear(whole))
+    again = calibrate(back.drop_vars(["calibrated_probability", "linear"]))
+    np.testing.assert_array_equal(again.linear.compute(), whole.linear)

@@ -125,18 +125,18 @@ def test_chunked_equals_whole(seed, edges, stride):
 def test_blocks_of_many_windows_stay_small_and_few():
     da = wavy_sea_floor((400, 400)).chunk(200)
     out = classify(da, model=Fake(), stride=2)
-    assert out.chunks["lat"] == (25,) * 7 + (24,)
+    assert out.chunks["lat"] == (20,) * 9 + (19,)
     name = out.linear_probability.data.name
     graph = out.linear_probability.__dask_graph__()
-    assert len([k for k in graph if k[0] == name]) == 64
-    assert len(graph) - 64 - 4 * 2 <= 4 * 64
+    assert len([k for k in graph if k[0] == name]) == 100
+    assert len(graph) - 100 - 4 * 2 <= 4 * 100
     whole = classify(da.compute(), model=Fake(), stride=2)
     xr.testing.assert_identical(out.compute(scheduler="threads"), whole)
 
 
 def test_small_chunks_leave_room_for_the_vote():
     out = classify(wavy_sea_floor((400, 400)).chunk(30), model=Fake(), stride=4)
-    assert min(out.chunks["lat"]) >= 24
+    assert min(out.chunks["lat"]) >= 12
 
 
 def test_layouts():

@@ -101,6 +101,7 @@ def test_many_blocks(monkeypatch):
         monkeypatch.setattr(module, "_BLOCK_BYTES", windows_a_task * 9 * 9 * 4)
         lazy = windows(da.chunk(10), size=9, stride=2)
         assert max(lazy.chunks["window"]) <= windows_a_task
+        assert len(set(lazy.chunks["window"][:-1])) <= 1
         # No Dask slice for each window: a task a block, and the pieces that it reads.
         kernels = [k for k in lazy.anomaly.__dask_graph__() if k[0] == lazy.anomaly.data.name]
         assert len(kernels) == len(lazy.chunks["window"])
