@@ -50,13 +50,14 @@ class Backbone:
     @property
     def layers(self) -> tuple[LayerShape, ...]:
         """Every convolution: name, where a Keras file may keep it, kernel shape."""
-        found = []
+        found: list[LayerShape] = []
         before = 3
         for block, (count, width) in enumerate(zip(self.convolutions, _WIDTHS, strict=True), 1):
             for i in range(count):
                 name = f"block{block}_conv{i + 1}"
-                hed = f"block{block}/layers/conv2d" + (f"_{i}" if i else "")
-                found.append(LayerShape(name, (name, f"layers/{name}", hed), (3, 3, before, width)))
+                # as older Keras files keep it, as Keras 3 does (by order), and as HED does (by block)
+                groups = (name, _numbered("layers", len(found)), _numbered(f"block{block}/layers", i))
+                found.append(LayerShape(name, groups, (3, 3, before, width)))
                 before = width
         return tuple(found)
 
@@ -83,6 +84,10 @@ class Backbone:
             )
             raise ModelError(msg)
         return weights.embedded_file()
+
+
+def _numbered(folder: str, number: int) -> str:
+    return f"{folder}/conv2d" + (f"_{number}" if number else "")
 
 
 EMBEDDED = "vgg16-hed"

@@ -12,7 +12,7 @@ import numpy as np
 from magxr.errors import ParameterError
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
 
 def wilson(right: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -196,29 +196,3 @@ def block_interval(
 
 def _share(part: int, whole: int) -> float:
     return part / whole if whole else math.nan
-
-
-def phase_randomised(values: NDArray[np.floating], seed: int) -> NDArray[np.float32]:
-    """Return noise with the spectrum of a map and random phases: it has no lines, whatever a model says.
-
-    Parameters
-    ----------
-    values : ndarray of float, shape (rows, columns)
-        Map without NaN, nT. Its mean is kept.
-    seed : int
-        Fixes the phases, which are those of white noise, so the result is real.
-
-    Notes
-    -----
-    The amplitudes keep their directions: a spectrum that is itself lopsided (all stripes strike the same
-    way) leaves noise with a preferred direction but without continuous lines. They are therefore averaged
-    over direction, in rings of one wavenumber step.
-    """
-    spectrum = np.fft.fft2(np.asarray(values, np.float64) - np.mean(values))
-    ky, kx = (np.fft.fftfreq(n) for n in values.shape)
-    ring = np.rint(np.hypot(ky[:, None], kx) * min(values.shape)).astype(int)
-    power = np.bincount(ring.ravel(), np.abs(spectrum.ravel()) ** 2) / np.bincount(ring.ravel())
-    white = np.fft.fft2(np.random.default_rng(seed).normal(size=values.shape))
-    shaped = np.fft.ifft2(white / np.abs(white) * np.sqrt(power[ring])).real
-    noise: NDArray[np.float32] = (shaped + np.mean(values)).astype(np.float32)
-    return noise

@@ -122,7 +122,7 @@ def train(
     epochs, batch_size, learning_rate, weight_decay, balanced
         See `Protocol`: binary cross-entropy and Adam, 25 epochs of batches of 32 at 0.001 in the paper.
     seed : int
-        Fixes the split, the first weights and the order of windows.
+        Fixes the split and the order of windows.
     retries : int
         How many other seeds are tried where training collapses to a constant answer.
     head : {"pooled"}
@@ -259,8 +259,7 @@ def _fit(
     )
     shares = np.array([np.mean(y == 0), np.mean(y == 1)])
     weight = 0.5 / shares[y.astype(int)] if protocol.balanced else np.ones_like(y)
-    limit = np.sqrt(6.0 / (x.shape[1] + 1))  # Glorot's uniform start, as a Keras dense layer has
-    state = np.append(rng.uniform(-limit, limit, x.shape[1]), 0.0)
+    state = np.zeros(x.shape[1] + 1)  # the loss is convex: a random start would only add noise to the weights
     first, second, step = np.zeros_like(state), np.zeros_like(state), 0
     history = []
     with np.errstate(over="ignore", invalid="ignore"):  # a run that diverges is found and told below
