@@ -79,7 +79,8 @@ def apply(
         Anomaly in nT on latitude and longitude; other variables of a Dataset pass through.
     work : callable
         Takes the canonical array and its grid; returns an array of the same shape, alone or with
-        `Extras` that become coordinates of the result.
+        `Extras` that become coordinates of the result. Extras with dims of their own need a Dataset to
+        live in; a DataArray has no place for them and goes without.
     step, parameters
         Written to ``attrs["history"]``.
     variable : hashable, optional
@@ -96,10 +97,13 @@ def apply(
     out = da.copy(data=laid_out(new, layout))
     out.encoding = {}
     out.attrs = signed(da.attrs, step, parameters)
-    out = out.assign_coords({k: xr.Variable(*v) for k, v in extras.items()})
+    made = {k: xr.Variable(*v) for k, v in extras.items()}
+    own = {k: v for k, v in made.items() if set(v.dims) <= set(out.dims)}
+    out = out.assign_coords(own)
     if isinstance(obj, xr.DataArray):
         return out
-    return obj.drop_vars([k for k in extras if k in obj]).assign({da.name: out})
+    others = {k: v for k, v in made.items() if k not in own}
+    return obj.drop_vars([k for k in made if k in obj]).assign({da.name: out}).assign_coords(others)
 
 
 def derive(
