@@ -14,7 +14,7 @@ import numpy as np
 from magxr.chunked.plan import is_chunked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 MARK = "magxr-statistic"
 """How the graph layers of finished statistics are named, so that `reread` can tell them from data."""
@@ -28,11 +28,57 @@ def reread(x: Any, why: str) -> Any:
     """
     if not is_chunked(x):
         return x
-    from dask.delayed import Delayed
-    from dask.graph_manipulation import clone
+    from dask.base import clone_key
+    from dask.highlevelgraph import HighLevelGraph
 
-    known = [Delayed(name, x.dask, layer=name) for name in x.dask.layers if name.startswith(MARK)]
-    return clone(x, omit=known, seed=f"magxr-{why}-{x.name}")
+    seed = f"magxr-{why}-{x.name}"
+    old, needs = x.dask.layers, x.dask.dependencies
+    fresh = _below(set(x.__dask_layers__()), needs, stop=MARK)
+    shared = _below({d for name in fresh for d in needs[name] if d.startswith(MARK)}, needs)
+    keys = {key for name in fresh for key in old[name].get_output_keys()}
+    known = keys | {key for name in shared for key in old[name].get_output_keys()}
+    layers = {name: old[name] for name in shared}
+    layers |= {clone_key(name, seed): _renamed(old[name], keys, known, seed) for name in fresh}
+    dependencies = {name: needs[name] for name in shared}
+    dependencies |= {
+        clone_key(name, seed): {clone_key(d, seed) if d in fresh else d for d in needs[name]}
+        for name in fresh
+    }
+    import dask.array as da
+
+    return da.Array(HighLevelGraph(layers, dependencies), clone_key(x.name, seed), x.chunks, meta=x._meta)
+
+
+def _below(names: set[str], needs: Mapping[str, set[str]], stop: str | None = None) -> set[str]:
+    """Return ``names`` and all layers that they are made from, but none that starts with ``stop``."""
+    found: set[str] = set()
+    left = set(names)
+    while left:
+        name = left.pop()
+        if name not in found and not (stop and name.startswith(stop)):
+            found.add(name)
+            left |= needs[name]
+    return found
+
+
+def _renamed(layer: Any, keys: set[Any], known: set[Any], seed: str) -> Any:
+    """Rename the tasks of a layer, and the ones of ``keys`` that they use; ``known`` are all keys there are.
+
+    `dask.graph_manipulation.clone` does this for blockwise layers only: in others it leaves references
+    inside `Task` objects as they were (dask 2026.8), so slices and concatenations came out broken.
+    """
+    from dask._task_spec import convert_legacy_graph
+    from dask.base import clone_key
+    from dask.blockwise import Blockwise
+    from dask.highlevelgraph import MaterializedLayer
+
+    if isinstance(layer, Blockwise):
+        return layer.clone(keys, seed)[0]
+    tasks = {}
+    for key, task in convert_legacy_graph(dict(layer), all_keys=known).items():
+        uses = {k: clone_key(k, seed) for k in task.dependencies if k in keys}
+        tasks[clone_key(key, seed)] = task.substitute(uses, key=clone_key(key, seed))
+    return MaterializedLayer(tasks, annotations=layer.annotations)
 
 
 def fold(

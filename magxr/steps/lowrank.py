@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import xarray as xr
@@ -146,19 +146,24 @@ def denoise(
         "center": center,
     }
     work = region if mode == "region" else tiled
-    out: xr.Dataset | xr.DataArray = apply(
-        source, work, step="denoise", parameters=parameters, variable=variable
-    )
+    out = apply(source, work, step="denoise", parameters=parameters, variable=variable)
     attrs = {"low_rank_mode": mode, "low_rank_centred": "yes" if center else "no"}
-    if isinstance(source, xr.DataArray):
+    return cast("Labelled", _told(out, da, variable, attrs, residual))
+
+
+def _told(
+    out: Any, da: xr.DataArray, variable: Hashable | None, attrs: dict[str, str], residual: bool
+) -> Any:
+    """Add what is known of the decomposition to the attrs, and the residual if it is asked for."""
+    if isinstance(out, xr.DataArray):
         return out.assign_attrs(attrs)
     cleaned = out[da.name if variable is None else variable].assign_attrs(attrs)
     out = out.assign({cleaned.name: cleaned})
-    if residual:
-        removed = cleaned.drop_attrs(deep=False).copy(data=da.data - cleaned.data)
-        removed.attrs = {"units": "nT", "long_name": "removed as noise", "history": cleaned.attrs["history"]}
-        out = out.assign({f"{cleaned.name}_residual": removed})
-    return out
+    if not residual:
+        return out
+    removed = cleaned.drop_attrs(deep=False).copy(data=da.data - cleaned.data)
+    removed.attrs = {"units": "nT", "long_name": "removed as noise", "history": cleaned.attrs["history"]}
+    return out.assign({f"{cleaned.name}_residual": removed})
 
 
 def _check(shape: tuple[int, int], variance: float, k: int | None, mode: str, tile: int) -> None:
