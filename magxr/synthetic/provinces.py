@@ -47,35 +47,39 @@ class Outline:
     border: float = 5.0
     """The weight goes from 0.12 to 0.88 over this distance, twice, km."""
 
-    def weight(self, seed: int, name: str, y: Floats, x: Floats) -> Floats | None:
-        """Return the weight (0 outside, 0.5 on the border, 1 inside) on rows ``y`` and columns ``x``, km.
+    def window(self, y: Floats, x: Floats) -> tuple[slice, slice] | None:
+        """Return the part of a window where the weight can be 1e-6 or more, or None."""
+        if self.kind == "everywhere":
+            return slice(0, y.size), slice(0, x.size)
+        if self.kind == "half":
+            azimuth = np.radians(self.azimuth)
+            east, north = x[[0, -1]] - self.centre[0], y[[0, -1]] - self.centre[1]
+            farthest = (east * np.sin(azimuth)).max() + (north * np.cos(azimuth)).max()
+            return (slice(0, y.size), slice(0, x.size)) if farthest >= -self._margin else None
+        reach = max(self.radii) * (1.0 + self._margin / min(self.radii))
+        rows, cols = _window(y, self.centre[1], reach), _window(x, self.centre[0], reach)
+        return (rows, cols) if rows.start < rows.stop and cols.start < cols.stop else None
 
-        None where the weight is below 1e-6 throughout.
-        """
+    def weight(self, seed: int, name: str, y: Floats, x: Floats) -> Floats:
+        """Return the weight (0 outside, 0.5 on the border, 1 inside) on rows ``y`` and columns ``x``, km."""
         if self.kind == "everywhere":
             return np.ones((y.size, x.size))
-        amplitude, longest = self.wiggle
-        margin = 5.0 * amplitude + 7.0 * self.border
-        if self.kind == "ellipse":
-            away = np.hypot(0.5 * (x[0] + x[-1]) - self.centre[0], 0.5 * (y[0] + y[-1]) - self.centre[1])
-            away -= 0.5 * np.hypot(x[-1] - x[0], y[-1] - y[0])
-            if (1.0 - away / max(self.radii)) * min(self.radii) < -margin:
-                return None
         azimuth = np.radians(self.azimuth)
         east, north = x[None, :] - self.centre[0], y[:, None] - self.centre[1]
-        along = east * np.sin(azimuth) + north * np.cos(azimuth)
-        if self.kind == "half":
-            inward = along
-        else:
+        inward = east * np.sin(azimuth) + north * np.cos(azimuth)
+        if self.kind == "ellipse":
             beside = east * np.cos(azimuth) - north * np.sin(azimuth)
-            far = np.hypot(along / self.radii[0], beside / self.radii[1])
-            inward = (1.0 - far) * min(self.radii)
-        if inward.max() < -margin:
-            return None
+            inward = (1.0 - np.hypot(inward / self.radii[0], beside / self.radii[1])) * min(self.radii)
+        amplitude, longest = self.wiggle
         if amplitude:
             inward = inward + amplitude * noise.fractal(seed, name, y, x, longest, longest / 8.0, 0.9)
         weight: Floats = 0.5 + 0.5 * np.tanh(inward / self.border)
         return weight
+
+    @property
+    def _margin(self) -> float:
+        """How far outside the plain outline (km) the border can stray and still have a weight of 1e-6."""
+        return 5.0 * self.wiggle[0] + 7.0 * self.border
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,9 +155,10 @@ def _finished(
             if inside is not None:
                 grid[inside] = np.nan
         else:
-            weight = hole.weight(seed, f"hole{number}", y, x)
-            if weight is not None:
-                grid[weight > 0.5] = np.nan
+            part = hole.window(y, x)
+            if part is not None:
+                weight = hole.weight(seed, f"hole{number}", y[part[0]], x[part[1]])
+                grid[part][weight > 0.5] = np.nan
     if survey.spikes:
         drawn = noise.white(seed, "spikes", rows, cols, "uniform")
         # One number says whether, how large and which way: what is left of it is uniform again.

@@ -160,29 +160,24 @@ def _sources(
     if world.fabric:
         layer += world.fabric * noise.fractal(seed, "fabric", y, x, 40.0, 5.0, 0.2)
     free = np.ones_like(layer)
-    sheet = deep = None
+    sheet, deep = np.zeros_like(layer), np.zeros_like(layer)
     for number, province in enumerate(world.provinces):
-        weight = province.outline.weight(seed, f"outline{number}", y, x)
-        if weight is None:
+        part = province.outline.window(y, x)
+        if part is None:
             continue
-        own = provinces.sources(province, seed, f"province{number}", y, x, max(world.plane.cell))
-        free *= 1.0 - weight
-        layer += weight * (own.layer - layer)
-        sheet = _over(sheet, own.sheet, weight)
-        deep = _over(deep, own.deep, weight)
-    others = []
-    if sheet is not None:
+        place = y[part[0]], x[part[1]]
+        weight = province.outline.weight(seed, f"outline{number}", *place)
+        own = provinces.sources(province, seed, f"province{number}", *place, max(world.plane.cell))
+        free[part] *= 1.0 - weight
+        for below, added in ((layer, own.layer), (sheet, own.sheet), (deep, own.deep)):
+            below[part] += weight * ((0.0 if added is None else added) - below[part])
+    others: list[tuple[Floats, forward.Filter]] = []
+    if sheet.any():
         shallow = max(world.depth - 1.0, 0.75 * max(world.plane.cell))
         others.append((sheet, forward.Filter(shallow, 0.0, world.skewness, world.toward)))
-    if deep is not None:
+    if deep.any():
         others.append((deep, forward.Filter(world.depth + 6.0, 12.0, world.skewness, world.toward)))
     return layer, others, free
-
-
-def _over(below: Floats | None, own: Floats | None, weight: Floats) -> Floats | None:
-    if own is None:
-        return None if below is None else below * (1.0 - weight)
-    return own * weight if below is None else below + weight * (own - below)
 
 
 def _owner(world: World, y: Floats, x: Floats) -> NDArray[np.intp]:

@@ -16,13 +16,24 @@ def test_half_plane():
     assert weight[0, 0] < 1e-6
 
 
-def test_far_outlines_are_left_out_only_where_they_do_not_matter():
-    outline = Outline("ellipse", (1000.0, 300.0), (200.0, 120.0), 90.0, (0.0, 90.0), 6.0)
-    assert outline.weight(1, "o", Y, X[:300]) is None
-    near = outline.weight(1, "o", Y, X)
-    assert near is not None
-    assert near.max() < 1e-3
-    assert Outline("half", (1000.0, 0.0), azimuth=90.0).weight(1, "o", Y, X) is None
+@pytest.mark.parametrize("azimuth", [0.0, 65.0])
+def test_the_window_of_an_ellipse_holds_all_of_it(azimuth):
+    outline = Outline("ellipse", (300.0, 250.0), (120.0, 60.0), azimuth, (4.0, 90.0), 3.0)
+    weight = outline.weight(1, "o", Y, X)
+    part = outline.window(Y, X)
+    np.testing.assert_array_equal(outline.weight(1, "o", Y[part[0]], X[part[1]]), weight[part])
+    assert weight[part].size < 0.7 * weight.size
+    weight[part] = 0.0
+    assert weight.max() < 1e-6
+
+
+def test_far_outlines_are_left_out():
+    ellipse = Outline("ellipse", (1000.0, 300.0), (200.0, 120.0), 90.0, (0.0, 90.0), 6.0)
+    assert ellipse.window(Y, X[:300]) is None
+    half = Outline("half", (800.0, 0.0), azimuth=90.0, wiggle=(3.0, 50.0), border=2.0)
+    assert half.window(Y, X) is None
+    assert half.weight(1, "o", Y, X).max() < 1e-6
+    assert half.window(Y, X + 30.0) is not None
 
 
 def test_wiggles_move_the_border_not_the_area():
