@@ -20,19 +20,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import njit, types
 from numba.extending import intrinsic
 
 from magxr.errors import ParameterError
 from magxr.kernels import structure
 from magxr.kernels.fir import STRICT, STRIP, gather, up64
-from magxr.kernels.structure import (
+from magxr.kernels.weights import cell_reciprocal
+from magxr.kernels.strip import (
     ROWS,
     Field,
     Taps,
     carry_rows,
-    cell_reciprocal,
     four_rows,
     make_buffers,
     make_field,
@@ -189,7 +189,7 @@ def _diffusion_tensor(f: NDArray[Any], constants: NDArray[Any], n: int) -> None:
         s = s * t + c3
         s = s * t + c2
         s = (s * t + one) * t + one
-        along = half * (rest * (s * _two_to(k)))
+        along = half * (rest * (s * _two_to(k)))  # type: ignore[call-arg]
         turn = along * inverse
         mean = alpha + along
         f[j] = mean - turn * d
