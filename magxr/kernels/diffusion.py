@@ -27,7 +27,6 @@ from numba.extending import intrinsic
 from magxr.errors import ParameterError
 from magxr.kernels import structure
 from magxr.kernels.fir import STRICT, STRIP, gather, up64
-from magxr.kernels.weights import cell_reciprocal
 from magxr.kernels.strip import (
     ROWS,
     Field,
@@ -40,6 +39,7 @@ from magxr.kernels.strip import (
     more_rows,
     start_strip,
 )
+from magxr.kernels.weights import cell_reciprocal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
