@@ -78,6 +78,8 @@ def map_halo(
         The kernel itself returns the core, with these sizes by block (grids that change their cells).
     placed : bool
         Pass the keyword ``place`` (a `Place`) to the kernel.
+    **kwargs
+        Passed to the kernel; a lazy scalar (0-D Dask array) arrives as its value.
 
     Returns
     -------
@@ -113,9 +115,13 @@ def map_halo(
     ]
     core = tuple(tuple(c) for c in (out_chunks or x.chunks))
     extra: dict[str, Any] = {"new_axis": 0, "chunks": ((outputs,), *core)} if outputs else {"chunks": core}
+    # As an argument of its own, not as a keyword: Dask would optimise the graph of a keyword apart.
+    scalars = {name: kwargs.pop(name) for name in list(kwargs) if is_chunked(kwargs[name])}
+    where = places(x.chunks, reach, wrap=wrap)
     return da.map_blocks(
-        partial(_block, kernel, places(x.chunks, reach, wrap=wrap), out_chunks is None, placed, dtype),
+        partial(_block, kernel, where, out_chunks is None, placed, dtype, tuple(scalars)),
         *arrays,
+        *scalars.values(),
         dtype=dtype,
         meta=np.empty((0,) * (3 if outputs else 2), dtype=dtype),
         token=f"magxr-{step}",
@@ -150,10 +156,14 @@ def _block(
     trim: bool,
     placed: bool,
     dtype: np.dtype[Any],
+    scalars: tuple[str, ...],
     *blocks: NDArray[Any],
     block_id: tuple[int, ...] = (0, 0),
     **kwargs: Any,
 ) -> NDArray[Any]:
+    split = len(blocks) - len(scalars)
+    kwargs |= zip(scalars, blocks[split:], strict=True)
+    blocks = blocks[:split]
     return _run(kernel, where[block_id[-2], block_id[-1]], trim, placed, dtype, *blocks, **kwargs)
 
 
