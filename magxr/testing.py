@@ -45,6 +45,30 @@ def random_chunks(
     return cut(shape[0]), cut(shape[1])
 
 
+def hidden_discs(
+    values: NDArray[np.floating], *, radius: tuple[float, float], discs: int = 150, seed: int = 0
+) -> NDArray[np.bool_]:
+    """Choose cells to hide from a map: discs apart from each other, with data in and all round them.
+
+    Radii are drawn between the two given, in half cells; centres keep 20 cells from the edge of the map.
+    """
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[: values.shape[0], : values.shape[1]]
+    free, hidden = np.isfinite(values), np.zeros(values.shape, bool)
+    for _ in range(20_000):
+        size = int(rng.integers(round(2 * radius[0]), round(2 * radius[1]) + 1)) / 2
+        row, col = (int(rng.integers(20, n - 20)) for n in values.shape)
+        distance = (y - row) ** 2 + (x - col) ** 2
+        around = distance <= (size + 4) ** 2
+        if free[around].all():
+            hidden |= distance <= size**2
+            free &= ~around
+            discs -= 1
+            if not discs:
+                break
+    return hidden
+
+
 def wavy_sea_floor(
     shape: tuple[int, int] = (96, 120), *, spacing: float = 0.02, seed: int = 0
 ) -> xr.DataArray:

@@ -27,6 +27,8 @@ class Axis:
     """Old cell at or before each new cell (-1 for one in the first half cell)."""
     fraction: NDArray[np.float64]
     """Fraction of an old cell beyond it, in [0, 1)."""
+    owner: NDArray[np.intp]
+    """Old cell whose block makes it: the one around it (pixel registration) or at or before it (gridline)."""
 
     @property
     def size(self) -> int:
@@ -39,18 +41,14 @@ class Axis:
         return float(self.base[0] + self.fraction[0])
 
     def sizes(self, chunks: tuple[int, ...]) -> tuple[int, ...]:
-        """Count the new cells whose nearest old cell lies in each chunk."""
+        """Count the new cells that each chunk makes."""
         edges = np.cumsum([0, *chunks])
-        return tuple(int(n) for n in np.diff(np.searchsorted(self._nearest, edges)))
+        return tuple(int(n) for n in np.diff(np.searchsorted(self.owner, edges)))
 
     def within(self, start: int, stop: int, shift: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
         """Return the new cells of one block, ``shift`` being the old cell that is the block's first."""
-        part = slice(*np.searchsorted(self._nearest, (start, stop)))
+        part = slice(*np.searchsorted(self.owner, (start, stop)))
         return self.base[part] - shift, self.fraction[part]
-
-    @property
-    def _nearest(self) -> NDArray[np.intp]:
-        return spline.nearest((self.base, self.fraction))
 
 
 def axis(size: int, ratio: Fraction, *, pixel: bool) -> Axis:
@@ -59,7 +57,8 @@ def axis(size: int, ratio: Fraction, *, pixel: bool) -> Axis:
     The last new cell is the last one that still fits.
     """
     count = int(size / ratio) if pixel else int((size - 1) / ratio) + 1
-    return _split(np.arange(count), ratio, pixel=pixel)
+    base, fraction = _split(np.arange(count), ratio, pixel=pixel)
+    return Axis(base, fraction, spline.nearest((base, fraction)) if pixel else base)
 
 
 def axis_around(size: int, new: int, column0: int, *, pixel: bool) -> Axis:
@@ -68,18 +67,21 @@ def axis_around(size: int, new: int, column0: int, *, pixel: bool) -> Axis:
     New cells are counted from where the old ones are (``column0`` is the number of the first old column), so
     that a rolled grid gets the same cells.
     """
-    around = _split(np.arange(new), Fraction(size, new), pixel=pixel)
-    later = around.fraction >= 0.5
-    base = (around.base + later - column0) % size - later
-    first = int(np.lexsort((around.fraction, base))[0])
-    return Axis(np.roll(base, -first), np.roll(around.fraction, -first))
+    base, fraction = _split(np.arange(new), Fraction(size, new), pixel=pixel)
+    ahead = spline.nearest((base, fraction)) - base if pixel else 0
+    owner = (base + ahead - column0) % size
+    base = owner - ahead
+    first = -int(np.lexsort((fraction, base))[0])
+    return Axis(np.roll(base, first), np.roll(fraction, first), np.roll(owner, first))
 
 
-def _split(number: NDArray[np.int64], ratio: Fraction, *, pixel: bool) -> Axis:
+def _split(
+    number: NDArray[np.int64], ratio: Fraction, *, pixel: bool
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     top, bottom = ratio.numerator, ratio.denominator
     halves = (2 * number + 1) * top - bottom if pixel else 2 * number * top
     base, rest = np.divmod(halves, 2 * bottom)
-    return Axis(base.astype(np.intp), rest / (2 * bottom))
+    return base.astype(np.intp), rest / (2 * bottom)
 
 
 def respace(x: Any, axes: tuple[Axis, Axis], *, wrap: bool = False) -> Any:
@@ -115,12 +117,13 @@ def respace(x: Any, axes: tuple[Axis, Axis], *, wrap: bool = False) -> Any:
     )
 
 
-def resample(x: Any, axes: tuple[Axis, Axis]) -> Any:
+def resample(x: Any, axes: tuple[Axis, Axis], *, wrap: bool = False) -> Any:
     """Take the nearest old cell for every new one: for flags."""
     return map_halo(
         _nearest,
         x,
-        depth=(0, 0),
+        depth=(1, 1),
+        wrap=wrap,
         step="grid (flags)",
         out_chunks=_chunks(x, axes),
         placed=True,

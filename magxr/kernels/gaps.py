@@ -46,8 +46,9 @@ def too_wide(known: NDArray[np.bool_], max_gap: int) -> NDArray[np.bool_]:
     """Tell which missing cells belong to holes wider than ``max_gap`` cells.
 
     Those are the cells that a disc of diameter ``max_gap + 1`` can cover without touching a known cell (its
-    centre within the map): the opening of the missing cells by that disc. A strip of ``max_gap`` missing rows
-    is a gap, one of ``max_gap + 1`` is a hole; along the edge of the map, half as many.
+    centre on a cell of the map): the opening of the missing cells by that disc. A strip of ``max_gap``
+    missing rows is a gap, one of ``max_gap + 1`` is a hole (``max_gap + 2`` where ``max_gap`` is odd, since
+    the middle of an even strip is no cell); along the edge of the map, half as many.
 
     Parameters
     ----------
@@ -125,6 +126,11 @@ def fill_gaps(
             inner = tuple(slice(o[0] - corner[k], o[1] - corner[k]) for k, o in enumerate(own))
             if not missing[inner].any():
                 continue
+            if any(w.start < 0 or w.stop > n for w, n in zip(window, block.shape, strict=True)):
+                msg = (
+                    f"a patch looks at {seen}, beyond its block of {block.shape} at {corner}: halo too small"
+                )
+                raise ValueError(msg)
             needed = [(o[0] - s[0], o[1] - s[0]) for o, s in zip(own, seen, strict=True)]
             found = minimum_curvature(
                 values[window],

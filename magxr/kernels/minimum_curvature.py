@@ -52,7 +52,8 @@ def minimum_curvature(
     values : (rows, cols) float64
         Anomaly, nT; read where ``known``.
     known, missing : (rows, cols) bool
-        Data cells, and cells to find. Cells that are neither do not exist: the surface ends there.
+        Data cells, and cells to find. Cells that are neither do not exist: the surface ends there. So do
+        missing cells that such cells cut off from all data.
     needed : (row, row past the end, column, column past the end)
         Gaps with no cell in here are left out.
     aspect : (rows,) float64
@@ -68,6 +69,7 @@ def minimum_curvature(
     number = np.full((rows, cols), -1, np.int64)
     seen = np.zeros((rows, cols), np.bool_)
     stack = np.empty((rows * cols, 2), np.int64)
+    missing = _tied(known, missing, stack)
     for i in range(needed[0], needed[1]):
         for j in range(needed[2], needed[3]):
             if missing[i, j] and not seen[i, j]:
@@ -75,6 +77,36 @@ def minimum_curvature(
                 width = _number(number, box)
                 _solve(values, known, number, box, width, aspect, found)
     return found
+
+
+@numba.njit(cache=True, nogil=True)
+def _tied(known, missing, stack):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Return the missing cells that a path of missing cells, side by side, joins to a known one.
+
+    First differences along that path make the system of a gap positive definite, whatever its shape.
+    """
+    rows, cols = known.shape
+    tied = np.zeros((rows, cols), np.bool_)
+    size = 0
+    for i in range(rows):
+        for j in range(cols):
+            if known[i, j]:
+                size = _push_sides(missing, tied, stack, size, i, j)
+            while size:
+                size -= 1
+                size = _push_sides(missing, tied, stack, size, stack[size, 0], stack[size, 1])
+    return tied
+
+
+@numba.njit(cache=True, nogil=True)
+def _push_sides(missing, tied, stack, size, i, j):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    rows, cols = missing.shape
+    for a, b in ((i - 1, j), (i + 1, j), (i, j - 1), (i, j + 1)):
+        if 0 <= a < rows and 0 <= b < cols and missing[a, b] and not tied[a, b]:
+            tied[a, b] = True
+            stack[size, 0], stack[size, 1] = a, b
+            size += 1
+    return size
 
 
 @numba.njit(cache=True, nogil=True)
@@ -135,50 +167,46 @@ def _solve(values, known, number, box, size, aspect, found):  # type: ignore[no-
     count, width = size
     band = np.zeros((count, width + 1))  # band[n, k] is the matrix element (n + k, n)
     right_side = np.zeros(count)
-    bound = False
     for i in range(max(top - 2, 0), min(bottom, rows)):
         q = aspect[i]
         tension = TENSION * q
         twist = q + aspect[min(i + 1, rows - 1)]
         for j in range(max(left - 2, 0), min(right, cols)):
             cells = ((i, j), (i, j + 1), (i, j + 2), (i, j))
-            bound |= _add(values, known, number, cells, (1.0, -2.0, 1.0, 0.0), 3, q * q, band, right_side)
+            _add(values, known, number, cells, (1.0, -2.0, 1.0, 0.0), 3, q * q, band, right_side)
             cells = ((i, j), (i + 1, j), (i + 2, j), (i, j))
-            bound |= _add(values, known, number, cells, (1.0, -2.0, 1.0, 0.0), 3, 1.0, band, right_side)
+            _add(values, known, number, cells, (1.0, -2.0, 1.0, 0.0), 3, 1.0, band, right_side)
             cells = ((i, j), (i, j + 1), (i + 1, j), (i + 1, j + 1))
-            bound |= _add(values, known, number, cells, (1.0, -1.0, -1.0, 1.0), 4, twist, band, right_side)
+            _add(values, known, number, cells, (1.0, -1.0, -1.0, 1.0), 4, twist, band, right_side)
             cells = ((i, j), (i, j + 1), (i, j), (i, j))
-            bound |= _add(values, known, number, cells, (-1.0, 1.0, 0.0, 0.0), 2, tension, band, right_side)
+            _add(values, known, number, cells, (-1.0, 1.0, 0.0, 0.0), 2, tension, band, right_side)
             cells = ((i, j), (i + 1, j), (i, j), (i, j))
-            bound |= _add(values, known, number, cells, (-1.0, 1.0, 0.0, 0.0), 2, TENSION, band, right_side)
-    if bound:
-        _cholesky(band, right_side)
+            _add(values, known, number, cells, (-1.0, 1.0, 0.0, 0.0), 2, TENSION, band, right_side)
+    _cholesky(band, right_side)
     for i in range(top, bottom):
         for j in range(left, right):
             if number[i, j] >= 0:
-                if bound:
-                    found[i, j] = right_side[number[i, j]]
+                found[i, j] = right_side[number[i, j]]
                 number[i, j] = -1
 
 
 @numba.njit(cache=True, nogil=True)
 def _add(values, known, number, cells, factors, length, weight, band, right_side):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Add one squared difference to the normal equations; tell whether it ties the gap to a known cell."""
+    """Add one squared difference to the normal equations, where all its cells exist."""
     rows, cols = values.shape
-    fixed, loose, tied = 0.0, 0, False
+    fixed, loose = 0.0, 0
     for k in range(length):
         i, j = cells[k]
         if i >= rows or j >= cols:
-            return False
+            return
         if number[i, j] >= 0:
             loose += 1
         elif known[i, j]:
             fixed += factors[k] * values[i, j]
-            tied = True
         else:
-            return False
+            return
     if not loose:
-        return False
+        return
     for k in range(length):
         row = number[cells[k]]
         if row >= 0:
@@ -187,7 +215,6 @@ def _add(values, known, number, cells, factors, length, weight, band, right_side
                 col = number[cells[m]]
                 if 0 <= col <= row:
                     band[col, row - col] += weight * factors[k] * factors[m]
-    return tied
 
 
 @numba.njit(cache=True, nogil=True)

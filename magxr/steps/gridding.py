@@ -121,7 +121,7 @@ def grid(
         return out.assign_coords(filled=(da.dims, labelled.laid_out(flag, layout), FLAG))
     _warn(old, new, obj, da)
     result = respace.respace(whole, axes, wrap=old.wraps)
-    marks = respace.resample(flag, axes) * ~np.isnan(result)
+    marks = respace.resample(flag, axes, wrap=old.wraps) * ~np.isnan(result)
     return _on_new_cells(obj, da, layout, new, result, marks, parameters)
 
 

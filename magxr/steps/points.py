@@ -96,7 +96,7 @@ def grid_points(
     turned = (lon - middle + 180) % 360 - 180
     x, y = turned * metre * scale, lat * metre
     blocks = verde.BlockReduce(np.median, spacing=(step[0] * metre, step[1] * metre * scale))
-    at, medians, _ = blocks.filter((x, y), value)
+    at, medians = blocks.filter((x, y), value)
     if len(medians) > MOST_BLOCKS:
         memory = 8 * len(medians) ** 2 / 2**30
         msg = (
