@@ -9,6 +9,7 @@ one more puts the pieces together and runs the kernel.
 from __future__ import annotations
 
 import itertools
+import pickle
 from dataclasses import dataclass
 from functools import partial
 from operator import getitem
@@ -151,7 +152,9 @@ def _graph(
     from dask.highlevelgraph import HighLevelGraph
 
     lazy = [a if is_chunked(a) else da.from_array(a, chunks=-1) for a in arrays]
-    token = tokenize(kernel, [a.name for a in lazy], sorted(jobs.items()), chunks, str(dtype))
+    # Bytes, since Dask would walk through ten thousand jobs by itself for many seconds.
+    content = pickle.dumps(sorted(jobs.items()), protocol=5)
+    token = tokenize(kernel, [a.name for a in lazy], content, chunks, str(dtype))
     name, piece = f"magxr-{step}-{token}", f"magxr-{step}-cut-{token}"
     edges = [[np.cumsum([0, *sizes]) for sizes in a.chunks] for a in lazy]
     tasks: dict[Any, Any] = {}

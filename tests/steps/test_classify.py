@@ -134,6 +134,14 @@ def test_blocks_of_many_windows_stay_small_and_few():
     xr.testing.assert_identical(out.compute(scheduler="threads"), whole)
 
 
+def test_the_same_call_has_the_same_name():
+    da = wavy_sea_floor((80, 90)).chunk(30)
+    names = [classify(da, model=Fake(), stride=4).linear_probability.data.name for _ in range(2)]
+    assert names[0] == names[1]
+    other = classify(da, model=Fake(), stride=4, max_missing=0.3).linear_probability.data.name
+    assert other != names[0]
+
+
 def test_small_chunks_leave_room_for_the_vote():
     out = classify(wavy_sea_floor((400, 400)).chunk(30), model=Fake(), stride=4)
     assert min(out.chunks["lat"]) >= 12
