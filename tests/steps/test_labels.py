@@ -107,6 +107,16 @@ def test_masks_of_every_kind_and_layout():
     assert float(label_windows(CUT, mask=unknown).linear_percent[0]) == 0.0
 
 
+def test_the_truth_of_a_synthetic_scene():
+    from magxr.synthetic.scenes import scene
+
+    made = scene(3, (120, 160), kind="mixed").chunk(50)
+    with nothing_computes():
+        cut = windows(made, size=40, stride=20, variable="anomaly")
+        labels = label_windows(cut, mask=made["linear"])
+    np.testing.assert_array_equal(labels.label, slowly(made["linear"].values, cut, size=40))
+
+
 def test_a_selection_of_windows():
     some = CUT.isel(window=[7, 3, 20])
     truth = MAP.drop_attrs() > 0
