@@ -25,8 +25,7 @@ from numba import njit, types
 from numba.extending import intrinsic
 
 from magxr.errors import ParameterError
-from magxr.kernels import structure
-from magxr.kernels.fir import STRICT, STRIP, gather, up64
+from magxr.kernels.fir import STRICT, STRIP, gather, gaussian_radius, up64
 from magxr.kernels.strip import (
     ROWS,
     Field,
@@ -60,7 +59,7 @@ _EXP = (
 
 def radius(sigma: float, rho: float) -> int:
     """Return how many pixels away one step looks."""
-    return structure.radius(sigma, rho) + 1
+    return gaussian_radius(sigma) + gaussian_radius(rho) + 1
 
 
 def diffuse(

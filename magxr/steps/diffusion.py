@@ -115,8 +115,12 @@ def diffuse(
 
     with :math:`\lambda_1` along the eigenvector of the smaller eigenvalue :math:`\mu_2` of the structure
     tensor. One step looks R = ``ceil(3 sigma) + ceil(3 rho) + 1`` pixels away. The mean over valid cells
-    is kept. The energy never grows, but the extremes may: by up to 7.4 % of the range at perfectly sharp
-    edges of two values, not at all on noisy stripes. Directions and distances are those of the pixel grid.
+    is kept. The energy never grows, but the extremes may: by up to 11 % of the range at perfectly sharp
+    edges between two values (14 % with ``tau=0.49``), not at all on noisy stripes. Directions and distances
+    are those of the pixel grid.
+
+    Diffusion also draws lines into noise: on white noise, 20 steps at the defaults raise the mean coherence
+    (see `structure`) from 0.03 to about 0.44, at a third of the noise's standard deviation.
 
     The paper's T counts steps; its toolbox takes total time in steps of 0.15: state ``tau`` with ``steps``.
 

@@ -72,8 +72,10 @@ def structure(
 
     Notes
     -----
-    The Gaussians are those of the pixel grid. The 2 x 2 gradient turns stripes of wavelength 12, 8 and
-    6 pixels towards the nearer axis of the grid by at most 0.4, 0.8 and 1.4 degrees.
+    The Gaussians are those of the pixel grid. Gradients take 4 x 2 pixels, which turns stripes as narrow as
+    6 pixels by less than half a degree (2 x 2, as in `diffuse`: 1.4 degrees); next to gaps 2 x 2. Noise that
+    is white on the pixel grid is not so in metres away from the equator: it pulls strikes of low coherence
+    towards north-south.
 
     References
     ----------
@@ -82,7 +84,7 @@ def structure(
     from magxr.kernels.structure import radius
 
     check_scales(sigma, rho)
-    reach = radius(sigma, rho) + 1
+    reach = radius(sigma, rho)
 
     def work(values: Any, grid: Grid) -> Mapping[str, Any]:
         both = map_halo(
