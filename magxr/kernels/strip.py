@@ -106,7 +106,8 @@ def make_buffers(taps: Taps, width: int) -> Buffers:
 @njit(**STRICT)
 def _columns(width: int, reach: int) -> int:
     """Return how many columns of the smoothed anomaly ``width`` cells take, and a few for wide gradients."""
-    return up64(up64(width) + 2 * reach + 4)
+    columns: int = up64(up64(width) + 2 * reach + 4)
+    return columns
 
 
 @njit(**STRICT)
