@@ -8,6 +8,7 @@ import xarray as xr
 
 from magxr.errors import ParameterError
 from magxr.geogrid import describe
+from magxr.synthetic.plane import Plane
 from magxr.synthetic.scenes import KINDS, scene, training_scenes
 
 SMALL = (192, 224)
@@ -58,6 +59,57 @@ def test_training_scenes_depend_on_their_own_seed_only():
     few = list(training_scenes([5, 6], SMALL))
     xr.testing.assert_identical(few[1], next(training_scenes([6], SMALL)))
     assert few[0].attrs["kind"] in KINDS
+
+
+@pytest.mark.parametrize(("latitude", "strike"), [(-2.0, 30.0), (58.0, 30.0), (58.0, 135.0), (-45.0, 90.0)])
+def test_strike_is_the_true_azimuth_of_the_stripes(latitude, strike):
+    """Measured in the field itself: stripes lie across the mean gradient, in kilometres, not in cells."""
+    ds = scene(8, (200, 300), origin=(latitude, 0.0), kind="linear", strike=strike, half_rates=(30.0, 30.0))
+    plane = Plane((200, 300), (latitude, 0.0), 0.012)
+    north, east = np.gradient(ds.clean.values.astype(float), *plane.cell)
+    across = 0.5 * np.degrees(np.arctan2(2 * np.mean(north * east), np.mean(north**2 - east**2)))
+    measured = (across + 90.0) % 180.0
+    told = np.radians(2 * ds.strike.values[ds.linear.values == 1])
+    mean = 0.5 * np.degrees(np.arctan2(np.sin(told).mean(), np.cos(told).mean())) % 180.0
+    assert abs((measured - mean + 90.0) % 180.0 - 90.0) < 3.0
+    assert abs((mean - strike + 90.0) % 180.0 - 90.0) < 20.0  # isochrons may wander
+
+
+def test_a_full_survey_without_holes_misses_nothing():
+    ds = scene(8, SMALL, holes=False, tracks="full", spikes=0.0)
+    assert (ds.tracked == 1).all()
+    assert np.isfinite(ds.anomaly).all()
+    assert float(abs(ds.anomaly).max()) < 1e4
+    holes = scene(8, SMALL, holes=True, tracks="full", spikes=0.0)
+    assert 0.0 < float(holes.anomaly.isnull().mean()) < 0.5
+    assert np.isfinite(holes.clean).all()
+
+
+def test_spikes_have_the_share_asked_for():
+    ds = scene(8, SMALL, spikes=0.01, holes=False, tracks="full")
+    bare = scene(8, SMALL, spikes=0.0, holes=False, tracks="full")
+    changed = ds.anomaly != bare.anomaly
+    assert float(changed.mean()) == pytest.approx(0.01, rel=0.2)
+    assert float(abs(ds.anomaly.where(changed)).min()) >= 1e3
+
+
+def test_noise_scenes_have_the_spectrum_of_stripes_without_a_direction():
+    stripes, noise = (scene(8, (400, 400), (0.012), (-2.4, 0.0), kind=k) for k in ("linear", "noise"))
+    assert float(noise.clean.std()) == pytest.approx(float(stripes.clean.std()), rel=0.1)
+
+    def coherence(values):
+        north, east = np.gradient(values.astype(float))
+        nn, ee, ne = np.mean(north**2), np.mean(east**2), np.mean(north * east)
+        return np.hypot(nn - ee, 2 * ne) / (nn + ee)
+
+    assert coherence(stripes.clean.values) > 0.5
+    assert coherence(noise.clean.values) < 0.1
+
+
+def test_fidelity_tells_sparse_from_full_surveys():
+    full, sparse = (scene(8, SMALL, tracks=t, holes=False).fidelity for t in ("full", "sparse"))
+    assert float(full.median()) > float(sparse.median())
+    assert float(full.max()) <= 1.0 + 1e-6
 
 
 @pytest.mark.parametrize(
