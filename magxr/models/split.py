@@ -66,7 +66,7 @@ def split_windows(
         order = rng.permutation(truth.size)
         codes = np.empty(truth.size, np.int8)
         codes[order] = np.searchsorted(np.rint(shares * truth.size), np.arange(truth.size), side="right")
-        _check_both_classes(truth, codes, "more labelled windows")
+        check_both_classes(truth, codes, "more labelled windows")
         return codes
     if split != "block":
         msg = f"split={split!r} is unknown; use 'block' or 'random'"
@@ -122,11 +122,12 @@ def _by_group(
         if off < best:
             best, codes = off, sides
     chosen = codes[code]
-    _check_both_classes(truth, chosen, "smaller blocks or more labelled windows")
+    check_both_classes(truth, chosen, "smaller blocks or more labelled windows")
     return chosen
 
 
-def _check_both_classes(truth: NDArray, codes: NDArray, fix: str) -> None:
+def check_both_classes(truth: NDArray, codes: NDArray, fix: str) -> None:
+    """Refuse a split with a set that lacks a class; ``fix`` ends the message."""
     for side, name in ((TRAIN, "training"), (VALIDATION, "validation"), (TEST, "test")):
         found = np.unique(truth[codes == side])
         if found.size < 2:

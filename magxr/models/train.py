@@ -161,6 +161,8 @@ def train(
         if split == "block":
             codes = splits.leave_out_overlaps(positions, codes, size)
             how["left_out"] = int(np.sum(codes == splits.LEFT_OUT))
+            fix = f"larger blocks: {how['left_out']} windows that touch other sets were left out"
+            splits.check_both_classes(truth, codes, fix)
         how["leakage"] = splits.leakage(positions, codes, size)
     values = worker.features(trunk, windows, trunk_weights=trunk_weights)
     return train_on_features(

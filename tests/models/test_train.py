@@ -140,6 +140,12 @@ def test_bad_input_is_told_before_the_trunk_runs():
         train(windows, [1, 1, 1, 1])
     with pytest.raises(ParameterError, match="epochs=-1"):
         train(windows, [0, 1, 0, 1], epochs=-1)
+    touching = np.column_stack([np.zeros(40, int), 8 * np.arange(40)])
+    with pytest.raises(
+        ParameterError,
+        match=r"(training|validation) set of \d+ windows.*larger blocks: \d+ windows that touch",
+    ):
+        train(np.zeros((40, 64, 64), "f4"), np.arange(40) % 2, groups=np.arange(40) // 2, positions=touching)
     with pytest.raises(ModelError, match="unknown head 'deep'"):
         train_on_features(*toy(40), np.zeros(40, "i1"), head="deep")
     with pytest.raises(ModelError, match="unknown trunk 'vgg11'; there are"):
