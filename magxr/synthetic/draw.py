@@ -1,4 +1,4 @@
-"""Draw worlds at random: ridges, provinces and surveys as varied as the sea floor's."""
+"""Draw worlds at random: ridges and provinces as varied as the sea floor's, and a survey of them."""
 
 from __future__ import annotations
 
@@ -7,23 +7,19 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from magxr.errors import ParameterError
+from magxr.synthetic import draw_survey
+from magxr.synthetic.draw_survey import COVERAGES, Coverage, Rng, inside
 from magxr.synthetic.forward import Filter, transfer
 from magxr.synthetic.provinces import TEXTURES, Outline, Province
 from magxr.synthetic.ridge import Ridge, profile
-from magxr.synthetic.survey import Patch, Rectangle, Survey
 from magxr.synthetic.timescale import OLDEST
-from magxr.synthetic.tracks import Tracks
 from magxr.synthetic.world import Plate, World
 
 if TYPE_CHECKING:
     from magxr.synthetic.plane import Plane
 
 Kind = Literal["mixed", "linear", "nonlinear"]
-Coverage = Literal["full", "dense", "sparse", "mixed", "random"]
 KINDS: tuple[Kind, ...] = ("mixed", "linear", "nonlinear")
-COVERAGES: tuple[Coverage, ...] = ("full", "dense", "sparse", "mixed", "random")
-
-Rng = np.random.Generator
 
 
 def world(
@@ -58,7 +54,7 @@ def world(
         plane=plane,
         plates=plates,
         provinces=_provinces(rng, plane, kind),
-        survey=_survey(rng, plane, holes, tracks, spikes, plates[0].ridge.strike, signal),
+        survey=draw_survey.survey(rng, plane, holes, tracks, spikes, plates[0].ridge.strike, signal),
         depth=depth,
         thickness=thickness,
         skewness=float(rng.uniform(-90.0, 90.0)),
@@ -84,12 +80,6 @@ def _check(seed: int, kind: str, tracks: str, spikes: float) -> None:
         raise ParameterError(msg)
 
 
-def _inside(rng: Rng, plane: Plane, margin: float = 0.0) -> tuple[float, float]:
-    """Return an easting and a northing inside the region (or ``margin`` of its size beyond)."""
-    east, north = rng.uniform(-margin, 1.0 + margin, 2)
-    return float(east) * plane.size[1], float(north) * plane.size[0]
-
-
 def _plates(
     rng: Rng, plane: Plane, half_rates: tuple[float, float] | None, strike: float | None
 ) -> tuple[Plate, ...]:
@@ -98,7 +88,7 @@ def _plates(
     count = int(rng.poisson(expected)) if expected > 3.0 else int(1 + (rng.random() < 0.2))
     plates = []
     for _ in range(max(count, 1)):
-        nucleus = _inside(rng, plane)
+        nucleus = inside(rng, plane)
         azimuth = float(rng.uniform(0.0, 180.0)) if strike is None else float(strike)
         rate = float(np.exp(rng.uniform(np.log(8.0), np.log(70.0))))
         uneven = float(rng.uniform(0.75, 1.33))
@@ -153,10 +143,10 @@ def _ridge(
     )
 
 
-def _province(rng: Rng, outline: Outline, texture: str | None = None) -> Province:
-    chosen = TEXTURES[int(rng.integers(len(TEXTURES)))] if texture is None else texture
+def _province(rng: Rng, outline: Outline) -> Province:
+    chosen = TEXTURES[int(rng.integers(len(TEXTURES)))]
     return Province(
-        texture=chosen,  # type: ignore[arg-type]
+        texture=chosen,
         outline=outline,
         strength=float(rng.uniform(1.5, 6.0)),
         longest=float(rng.uniform(20.0, 60.0) if chosen == "patches" else rng.uniform(40.0, 160.0)),
@@ -179,7 +169,7 @@ def _provinces(rng: Rng, plane: Plane, kind: Kind) -> tuple[Province, ...]:
         half = side == scale and rng.random() < 0.45
         shape = Outline(
             kind="half" if half else "ellipse",
-            centre=_inside(rng, plane, -0.15 if half else 0.0),
+            centre=inside(rng, plane, -0.15 if half else 0.0),
             radii=(float(rng.uniform(0.2, 0.45)) * scale, float(rng.uniform(0.15, 0.35)) * scale),
             azimuth=float(rng.uniform(0.0, 360.0)),
             wiggle=(float(rng.uniform(0.02, 0.07)) * scale, float(rng.uniform(0.2, 0.5)) * scale),
@@ -203,119 +193,3 @@ def _visible(plate: Plate, depth: float, thickness: float, cell: float) -> tuple
         if signal > 25.0 or depth < 1.5 * max(cell, 1.5):
             return depth, signal
         depth *= 0.8
-
-
-def _survey(
-    rng: Rng, plane: Plane, holes: bool, tracks: Coverage, spikes: float, strike: float, signal: float
-) -> Survey:
-    return Survey(
-        tracks=_tracks(rng, plane, tracks, strike, signal),
-        patches=_patches(rng, plane, signal),
-        height=float(rng.uniform(2.0, 8.0)),
-        holes=_holes(rng, plane) if holes else (),
-        regional=float(rng.choice([0.0, signal * rng.uniform(0.1, 0.8)])),
-        white=float(signal * np.exp(rng.uniform(np.log(0.01), np.log(0.25)))),
-        spikes=spikes,
-    )
-
-
-def _tracks(rng: Rng, plane: Plane, coverage: Coverage, strike: float, signal: float) -> tuple[Tracks, ...]:
-    if coverage == "random":
-        coverage = ("full", "dense", "sparse", "mixed")[int(rng.choice(4, p=[0.4, 0.25, 0.2, 0.15]))]
-    if coverage == "full":
-        return ()
-
-    def family(
-        spacing: float, azimuth: float, kept: float, disc: tuple[float, float, float] | None
-    ) -> Tracks:
-        return Tracks(
-            azimuth=azimuth % 180.0,
-            spacing=spacing,
-            jitter=float(rng.uniform(0.2, 0.9)),
-            meander=(float(rng.uniform(0.0, 0.2)) * spacing, float(rng.uniform(80.0, 400.0))),
-            leg=float(rng.uniform(150.0, 600.0)),
-            kept=kept,
-            level=signal * float(rng.uniform(0.02, 0.3)),
-            noise=signal * float(rng.uniform(0.01, 0.2)),
-            disc=disc,
-        )
-
-    def sparse() -> list[Tracks]:
-        spacing = np.exp(rng.uniform(np.log(9.0), np.log(36.0), 2)) * max(plane.cell) / 1.2
-        found = [
-            family(float(spacing[0]), float(rng.uniform(0.0, 180.0)), float(rng.uniform(0.6, 1.0)), None)
-        ]
-        found.append(family(2.0 * float(spacing[1]), float(rng.uniform(0.0, 180.0)), 0.7, None))
-        return found
-
-    def dense(disc: tuple[float, float, float] | None) -> Tracks:
-        spacing = float(rng.uniform(3.5, 10.0)) * max(plane.cell) / 1.2
-        return family(
-            spacing, strike + 90.0 + float(rng.normal(0.0, 25.0)), float(rng.uniform(0.85, 1.0)), disc
-        )
-
-    if coverage == "dense":
-        return (dense(None),)
-    if coverage == "sparse":
-        return tuple(sparse())
-    radius = float(rng.uniform(0.25, 0.5)) * min(max(plane.size), 2000.0)
-    return (*sparse(), dense((*_inside(rng, plane), radius)))
-
-
-def _rectangle(rng: Rng, plane: Plane, smallest: int, largest: int) -> Rectangle:
-    height, width = (int(rng.integers(smallest, largest + 1)) for _ in range(2))
-    row = int(rng.integers(-height // 2, plane.shape[0] - height // 2))
-    col = int(rng.integers(-width // 2, plane.shape[1] - width // 2))
-    return Rectangle((row, row + height), (col, col + width))
-
-
-def _per_area(rng: Rng, plane: Plane, mean: float) -> int:
-    """Return how many of a thing of which a region of 640 x 640 cells has ``mean``."""
-    return int(rng.poisson(mean * plane.shape[0] * plane.shape[1] / 640.0**2))
-
-
-def _patches(rng: Rng, plane: Plane, signal: float) -> tuple[Patch, ...]:
-    return tuple(
-        Patch(
-            _rectangle(rng, plane, 60, 320),
-            offset=signal * float(rng.normal(0.0, 0.4)),
-            tilt=(signal * float(rng.normal(0.0, 0.2)), signal * float(rng.normal(0.0, 0.2))),
-            raised=bool(rng.random() < 0.4),
-        )
-        for _ in range(_per_area(rng, plane, 1.5))
-    )
-
-
-def _holes(rng: Rng, plane: Plane) -> tuple[Rectangle | Outline, ...]:
-    """Draw rectangles, staircases of rectangles, and blobs."""
-    found: list[Rectangle | Outline] = []
-    cell = max(plane.cell)
-    for _ in range(max(1, _per_area(rng, plane, 3.0))):
-        what = int(rng.integers(3))
-        if what == 0:
-            found.append(_rectangle(rng, plane, 10, 110))
-        elif what == 1:
-            radii = rng.uniform(8.0, 60.0, 2) * cell
-            found.append(
-                Outline(
-                    kind="ellipse",
-                    centre=_inside(rng, plane),
-                    radii=(float(radii[0]), float(radii[1])),
-                    azimuth=float(rng.uniform(0.0, 180.0)),
-                    wiggle=(0.25 * float(radii.min()), 2.0 * float(radii.max())),
-                    border=1.0,
-                )
-            )
-        else:
-            step = _rectangle(rng, plane, 12, 60)
-            drift = rng.integers(-25, 26, 2)
-            for k in range(int(rng.integers(3, 9))):
-                grow = [int(g) for g in rng.integers(-10, 11, 2)]
-                up, right = int(k * drift[0]), int(k * drift[1])
-                found.append(
-                    Rectangle(
-                        (step.rows[0] + up - grow[0], step.rows[1] + up + grow[0]),
-                        (step.cols[0] + right - grow[1], step.cols[1] + right + grow[1]),
-                    )
-                )
-    return tuple(found)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
+    from magxr.synthetic.draw_survey import Coverage
+
     Floats = NDArray[np.floating[Any]]
 
 Kind = Literal["mixed", "linear", "nonlinear", "noise"]
@@ -61,7 +63,7 @@ def scene(
     *,
     kind: Kind = "mixed",
     holes: bool = True,
-    tracks: draw.Coverage = "random",
+    tracks: Coverage = "random",
     spikes: float = 2e-5,
     half_rates: tuple[float, float] | None = None,
     strike: float | None = None,

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
+    from magxr.synthetic.draw_survey import Coverage
+
 TILE = 512
 """Side of the tiles that are rendered in one piece, cells."""
 
@@ -42,7 +44,7 @@ def sea_floor(
     *,
     kind: draw.Kind = "mixed",
     holes: bool = True,
-    tracks: draw.Coverage = "full",
+    tracks: Coverage = "full",
     spikes: float = 2e-5,
 ) -> xr.Dataset:
     """Make a lazy map of random sea floor, with its truth, of any size.
