@@ -17,7 +17,7 @@ from magxr.io.polygons import polygons as areas
 from magxr.kernels.polygons import inside
 from magxr.kernels.windows import box_counts, real_cells
 from magxr.steps.cells import matched
-from magxr.steps.windows import jobs_of
+from magxr.steps.cutting import jobs_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from magxr.errors import GridError, MagxrWarning, MissingExtraError, ParameterError
+from magxr.steps import cutting
 from magxr.steps import windows as module
 from magxr.steps.windows import windows
 from magxr.testing import nothing_computes, random_chunks, wavy_sea_floor
@@ -189,7 +190,7 @@ def test_refused_around_the_globe():
 
 
 def test_without_xbatcher(monkeypatch):
-    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    monkeypatch.setattr(cutting, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"pip install 'magxr\[windows\]'"):
         windows(wavy_sea_floor((30, 40)), size=10, stride=5)
 

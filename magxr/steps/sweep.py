@@ -1,0 +1,141 @@
+"""The tasks behind `magxr.steps.classify`: what a block of predictions reads, and what it does with it."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import numpy as np
+
+from magxr.chunked.blocks import Job, Jobs, output_chunks, reach
+from magxr.chunked.plan import is_chunked
+from magxr.errors import ModelError
+from magxr.kernels.windows import shares
+from magxr.steps.cutting import stream
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from magxr.chunked.blocks import Reach
+    from magxr.geogrid import Grid
+    from magxr.kernels.windows import Centres
+    from magxr.steps.predictor import Predictor
+
+_LEAST, _MOST = 12, 20
+"""Side of an output chunk, predictions: room for the halo of 25 neighbours, and a few minutes of network."""
+
+
+def jobs_of(
+    values: Any, grid: Grid, rows: Centres, columns: Centres, *, pad: bool
+) -> tuple[Jobs, tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Split the predictions into blocks and say what each block reads of the map."""
+    axes = (rows, columns)
+    if is_chunked(values):
+        sizes = [
+            output_chunks(axis.count, max(chunks) // axis.stride, least=_LEAST, most=_MOST)
+            for chunks, axis in zip(values.chunks, axes, strict=True)
+        ]
+    else:
+        sizes = [(rows.count,), (columns.count,)]
+    beyond = ("mirror", "wrap" if grid.wraps else "mirror")
+    parts = []
+    for chunks, axis, how in zip(sizes, axes, beyond, strict=True):
+        ends = np.cumsum([0, *chunks]).tolist()
+        parts.append([_part(axis, a, b, pad=pad, beyond=how) for a, b in pairwise(ends)])
+    jobs: Jobs = {}
+    for i, (across, span_r, n_r) in enumerate(parts[0]):
+        for j, (along, span_c, n_c) in enumerate(parts[1]):
+            told = {
+                "shape": (n_r, n_c),
+                "answered": (span_r, span_c),
+                "span": (across, along),
+                "size": rows.size,
+                "stride": rows.stride,
+            }
+            nothing = across is None or along is None
+            jobs[i, j] = Job(None if nothing else across, None if nothing else along, told)
+    return jobs, (sizes[0], sizes[1])
+
+
+def _part(
+    axis: Centres, lo: int, hi: int, *, pad: bool, beyond: str
+) -> tuple[Reach | None, tuple[int, int], int]:
+    """Return what positions ``lo`` to ``hi`` read, which of them have windows (counted from lo), and n."""
+    first, last = (lo, hi) if pad else (max(lo, axis.fits[0]), min(hi, axis.fits[1]))
+    if first >= last:
+        return None, (0, 0), hi - lo
+    start, stop = axis.reach(first, last)
+    how = cast("Literal['mirror', 'wrap']", beyond)
+    return reach(start, stop, axis.cells, how), (first - lo, last - lo), hi - lo
+
+
+def _starts(
+    answered: tuple[tuple[int, int], tuple[int, int]], stride: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    first, second = (stride * np.arange(b - a, dtype=np.int64) for a, b in answered)
+    return first, second
+
+
+def _missing(block: NDArray[Any], mask: NDArray[Any] | None) -> NDArray[np.bool_]:
+    missing: NDArray[np.bool_] = ~np.isfinite(block)
+    return missing if mask is None else missing | (mask > 0)
+
+
+def share_task(
+    block: NDArray[Any] | None = None,
+    mask: NDArray[Any] | None = None,
+    *,
+    shape: tuple[int, int],
+    answered: tuple[tuple[int, int], tuple[int, int]],
+    span: tuple[Reach, Reach],
+    size: int,
+    stride: int,
+) -> NDArray[np.float32]:
+    """Return the share of missing or interpolated cells of the windows of a block; NaN: no window."""
+    out = np.full(shape, np.nan, dtype=np.float32)
+    if block is not None:
+        real = (span[0].real, span[1].real)
+        inside = tuple(slice(a, b) for a, b in answered)
+        out[inside] = shares(_missing(block, mask), real, size, *_starts(answered, stride))
+    return out
+
+
+def probability_task(
+    block: NDArray[Any] | None = None,
+    mask: NDArray[Any] | None = None,
+    *,
+    shape: tuple[int, int],
+    answered: tuple[tuple[int, int], tuple[int, int]],
+    span: tuple[Reach, Reach],
+    size: int,
+    stride: int,
+    predictor: Predictor,
+    batch: int,
+    max_missing: float,
+) -> NDArray[np.float32]:
+    """Return the probabilities of a block: windows streamed to the model by batches; NaN: no answer."""
+    out = np.full(shape, np.nan, dtype=np.float32)
+    if block is None:
+        return out
+    places = _starts(answered, stride)
+    real = (span[0].real, span[1].real)
+    share = shares(_missing(block, mask), real, size, *places)
+    empty = shares(~np.isfinite(block), real, size, *places) >= 1.0
+    wanted = np.flatnonzero((share <= max_missing) & ~empty)
+    found = np.full(share.size, np.nan, dtype=np.float32)
+    clean = np.where(np.isfinite(block), block, np.nan).astype(np.float32)
+    generator = stream(clean, size, stride)
+    for n in range(0, len(wanted), batch):
+        now = wanted[n : n + batch]
+        images = np.stack([generator[int(k)].values for k in now])
+        found[now] = _answer(predictor, images)
+    out[tuple(slice(a, b) for a, b in answered)] = found.reshape(share.shape)
+    return out
+
+
+def _answer(predictor: Predictor, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    answer = np.asarray(predictor.predict(images), dtype=np.float32)
+    if answer.shape != (len(images),):
+        msg = f"the model answered shape {answer.shape}, not ({len(images)},), one for each window"
+        raise ModelError(msg)
+    return answer
