@@ -329,24 +329,22 @@ def test_infinite_cells_are_gaps():
     assert out["filled"].values.sum() == 1
 
 
-def scores(da, hidden):
-    """Rms of what was hidden: ours, linear and nearest neighbour, nT."""
+def scores(da, hidden, other):
+    """Rms of what was hidden, by `grid` and by scipy's griddata, nT."""
     truth = da.values[hidden]
     given = da.where(~hidden)
-    ours = grid(given).values[hidden]
     at, wanted = np.argwhere(given.notnull().values), np.argwhere(hidden)
-    values = given.values[tuple(at.T)]
-    others = [griddata(at, values, wanted, method=m) for m in ("linear", "nearest")]
-    return [float(np.sqrt(np.mean((found - truth) ** 2))) for found in (ours, *others)]
+    both = grid(given).values[hidden], griddata(at, given.values[tuple(at.T)], wanted, method=other)
+    return [float(np.sqrt(np.mean((found - truth) ** 2))) for found in both]
 
 
 def test_hidden_discs_of_a_smooth_field():
     y, x = np.mgrid[:200, :220]
     values = 90 * np.sin(2 * np.pi * (x + 0.4 * y) / 35) + 50 * np.sin(2 * np.pi * (y - 0.2 * x) / 50)
     da = wavy_sea_floor((200, 220)).copy(data=values)
-    ours, linear, nearest = scores(da, hidden_discs(values, radius=(1, 4.5), discs=60))
+    ours, linear = scores(da, hidden_discs(values, radius=(1, 4.5), discs=60), "linear")
     assert ours < 2.0
-    assert ours < 0.2 * linear < 0.2 * nearest
+    assert ours < 0.2 * linear
 
 
 @pytest.mark.parametrize(
@@ -359,8 +357,8 @@ def test_hidden_discs_of_a_smooth_field():
     ],
 )
 def test_hidden_discs_of_the_real_map(real_data, tile, radius, gmt):
-    """Not worse than GMT's `surface -T0` on the same discs (figures of benchmarks/peers/gridding_gmt.py)."""
+    """No worse than GMT 6.4 `surface -T0` on the same discs: figures of benchmarks/peers/gridding_gmt.py."""
     da = xr.open_dataset(real_data / "emag2v3" / f"{tile}.nc")["magnetic_anomaly"].load()
-    ours, linear, nearest = scores(da, hidden_discs(da.values, radius=radius))
+    ours, nearest = scores(da, hidden_discs(da.values, radius=radius), "nearest")
     assert ours <= gmt
-    assert ours < 0.7 * min(linear, nearest)
+    assert ours < 0.5 * nearest
