@@ -43,8 +43,9 @@ def strike(ax: Any, picture: Picture, coherence: NDArray[Any] | None) -> None:
     image = draw(
         ax, picture, cmap=colormap("strike"), norm=Normalize(0.0, 180.0), alpha=opacity, interpolation="none"
     )
-    ax.set_facecolor(PAPER if coherence is not None else MISSING)
     _grey_where(ax, picture, np.isnan(picture.values))
+    if coherence is not None:
+        ax.set_facecolor(PAPER)  # what shows through where coherence is low; missing cells are grey
     from matplotlib.cm import ScalarMappable
 
     plain = ScalarMappable(image.norm, image.cmap)

@@ -125,6 +125,10 @@ def test_strike_pales_with_coherence(sea_floor):
     assert image(ax).get_clim() == (0, 180)
     assert image(ax).cmap(0.0) == pytest.approx(image(ax).cmap(1.0), abs=0.03)
     np.testing.assert_allclose(image(ax).get_alpha(), 0.25)
+    assert ax.get_facecolor() == (1, 1, 1, 1), "pale is not grey"
+    grey = image(ax, 1).get_array()[..., 3] == 1
+    assert grey[:5].all()
+    assert not grey[5:].any()
     assert plot(ds, what="coherence").get_title(loc="left") == "Coherence"
     assert image(plot(ds["strike"])).get_alpha() is None
 
