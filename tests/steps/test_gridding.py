@@ -256,6 +256,7 @@ def test_what_suggest_spacing_says_can_be_given():
 
 def test_the_same_spacing_keeps_the_cells():
     da = holed()
+    xr.testing.assert_equal(grid(da, max_gap=float(GAP)), grid(da, max_gap=GAP))
     xr.testing.assert_equal(grid(da, max_gap=GAP, spacing="0.02 deg"), grid(da, max_gap=GAP))
     xr.testing.assert_equal(grid(da, max_gap=GAP), grid(da, max_gap=f"{GAP * 0.02 * 111.2:.5f} km"))
 
@@ -279,6 +280,8 @@ def test_coarser_cells_warn_of_aliases():
         ({"spacing": ("1 km",)}, ParameterError, r"has 1 entries; give one, or \(latitude, longitude\)"),
         ({"spacing": "40 deg"}, ParameterError, "leaves 0 x 0 cells on a map of 130 x 150"),
         ({"max_gap": -1}, ParameterError, "max_gap=-1 must be a whole number of cells"),
+        ({"max_gap": float("nan")}, ParameterError, "max_gap=nan must be a whole number of cells"),
+        ({"max_gap": None}, ParameterError, "max_gap=None must be a whole number of cells"),
         ({"max_gap": 2.5}, ParameterError, "max_gap=2.5 must be a whole number of cells"),
         ({"max_gap": "5 miles"}, ParameterError, "max_gap='5 miles' is not a number and a unit"),
         ({"variable": "depth"}, GridError, None),
