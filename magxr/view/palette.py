@@ -61,17 +61,18 @@ _PATHS: dict[str, Sequence[tuple[float, float, float, float]]] = {
         (0.70, 0.52, 0.110, 45),
         (1.00, 0.24, 0.070, 20),
     ],
-    # A closed loop: N-S is light, E-W dark, and NE and SE, equally light, are blue and orange.
+    # A closed loop: N-S is the lightest and E-W the darkest, NE and SE, equally light, are blue and orange.
+    # Nothing on it is as pale as paper, so that a pale place says low coherence.
     "strike": [
-        (0.000, 0.90, 0.020, 320),
-        (0.125, 0.79, 0.090, 248),
-        (0.250, 0.60, 0.140, 255),
+        (0.000, 0.75, 0.080, 335),
+        (0.125, 0.68, 0.120, 262),
+        (0.250, 0.56, 0.150, 255),
         (0.375, 0.42, 0.130, 280),
-        (0.500, 0.29, 0.090, 325),
+        (0.500, 0.28, 0.090, 325),
         (0.625, 0.42, 0.130, 380),
-        (0.750, 0.60, 0.150, 402),
-        (0.875, 0.79, 0.105, 425),
-        (1.000, 0.90, 0.020, 320),
+        (0.750, 0.56, 0.150, 404),
+        (0.875, 0.68, 0.130, 425),
+        (1.000, 0.75, 0.080, 335),
     ],
 }
 

@@ -46,3 +46,9 @@ def test_arms_differ_without_red_green(name):
 
 def test_colormaps_hide_missing_cells():
     assert colormap("anomaly")(np.ma.masked)[3] == 0.0
+
+
+def test_no_strike_is_as_pale_as_paper():
+    light = lightness(colours("strike"))
+    assert light.max() < 0.8
+    assert np.abs(light - light[::-1]).max() < 0.02
