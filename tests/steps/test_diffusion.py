@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from magxr.errors import ChunkError, GridError, MagxrError, MagxrWarning, ParameterError
+from magxr.io.read import open_anomaly
 from magxr.steps.diffusion import CONTRAST, diffuse, structure
 from magxr.steps.outliers import remove_outliers
 from magxr.testing import nothing_computes, random_chunks, wavy_sea_floor
@@ -76,16 +77,14 @@ def test_rolled_in_is_rolled_out_on_a_globe(seed, shift, gaps):
     field = globe(seed=seed)
     if gaps:
         field = field.where(np.random.default_rng(seed).random(field.shape) > 0.02)
-    whole, oriented = diffuse(field, steps=5, scale=67.0), structure(field)
+    whole, oriented = diffuse(field, steps=5), structure(field)
     rolled = field.roll(longitude=shift, roll_coords=True)
-    xr.testing.assert_identical(
-        diffuse(rolled, steps=5, scale=67.0), whole.roll(longitude=shift, roll_coords=True)
-    )
+    xr.testing.assert_identical(diffuse(rolled, steps=5), whole.roll(longitude=shift, roll_coords=True))
     xr.testing.assert_identical(structure(rolled), oriented.roll(longitude=shift, roll_coords=True))
     # A globe is put back in order chunk by chunk: one chunk border lies where longitude jumps.
     lazy = chunked(rolled, (random_chunks(field.shape, 17, seed)[0], (shift, 180 - shift)))
     np.testing.assert_array_equal(
-        diffuse(lazy, steps=5, scale=67.0).compute(scheduler="sync").values,
+        diffuse(lazy, steps=5).compute(scheduler="sync").values,
         np.roll(whole.values, shift, axis=1),
     )
 
@@ -387,3 +386,12 @@ def test_a_chain_of_steps_is_lazy_and_the_same(floor):
     xr.testing.assert_equal(
         result.compute(scheduler="sync"), structure(diffuse(remove_outliers(floor), steps=3))
     )
+
+
+def test_a_real_tile_chunked_equals_whole(real_data):
+    tile = open_anomaly(real_data / "emag2v3" / "chile_margin.nc", chunks={"lat": 200, "lon": 160})
+    with nothing_computes():
+        lazy = structure(diffuse(remove_outliers(tile), steps=5))
+    whole = structure(diffuse(remove_outliers(tile.compute()), steps=5))
+    xr.testing.assert_equal(lazy.compute(scheduler="sync"), whole)
+    assert 0.2 < float(whole["coherence"].mean()) < 0.6
