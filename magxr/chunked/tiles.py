@@ -13,6 +13,7 @@ import numpy as np
 
 from magxr.chunked.halo import map_halo
 from magxr.errors import GridError
+from magxr.kernels.blas import one_thread
 from magxr.kernels.lowrank import approximate
 
 if TYPE_CHECKING:
@@ -101,11 +102,12 @@ def _blend(
     first = place.rows[0] - south, place.cols[0] - west + (column0 or 0)
     across = sorted(_inside(col_starts, tile, core_cols, first[1], place.shape[1]))
     # The tiles that cover a cell are added in the order of their numbers, in every block.
-    for row, top in sorted(_inside(row_starts, tile, core_rows, first[0], place.shape[0])):
-        for column, left in across:
-            where = np.s_[top : top + tile, left : left + tile]
-            weight = row_weights[row][:, None] * col_weights[column]
-            result[where] += weight * approximate(block[where], variance, k, center)
+    with one_thread():
+        for row, top in sorted(_inside(row_starts, tile, core_rows, first[0], place.shape[0])):
+            for column, left in across:
+                where = np.s_[top : top + tile, left : left + tile]
+                weight = row_weights[row][:, None] * col_weights[column]
+                result[where] += weight * approximate(block[where], variance, k, center)
     result[np.isnan(block)] = np.nan
     return result.astype(block.dtype)
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numba import njit
 
+from magxr.kernels.blas import one_thread
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -78,7 +80,8 @@ def basis(parts: NDArray[np.float64], scale: Scale, bits: int, variance: float, 
     ``k`` of them, or the fewest whose squared singular values sum to ``variance`` of the whole.
     """
     matrix = np.ldexp(parts[0] + np.ldexp(parts[1], -bits), -2 * bits)
-    eigenvalues, vectors = np.linalg.eigh(matrix)
+    with one_thread():
+        eigenvalues, vectors = np.linalg.eigh(matrix)
     squares = np.maximum(eigenvalues[::-1], 0.0)
     rank, retained = choose_rank(squares, variance, k)
     kept = np.ascontiguousarray(vectors[:, ::-1][:, :rank])
