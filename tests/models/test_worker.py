@@ -1,5 +1,7 @@
 """The network itself: known activations, one load per process, the same answer whatever the batch."""
 
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -193,3 +195,20 @@ def test_trained_from_windows_to_saved_model(windows, tmp_path):
     assert again == made_spec
     wanted = model.head.probability(worker.features("vgg16-hed", made.astype("f4")))
     np.testing.assert_allclose(worker.predict(again, made.astype("f4")), wanted, atol=1e-5)
+
+
+@network_model
+@pytest.mark.slow
+def test_the_default_model_knows_stripes_from_noise_and_agrees_with_another_process():
+    code = (
+        "import numpy as np; from magxr.models import spec, worker\n"
+        "from magxr.testing import wavy_sea_floor\n"
+        "p = worker.predict(spec.load(), np.stack([wavy_sea_floor((250, 250)).values,"
+        " np.random.default_rng(0).normal(size=(250, 250)).astype('f4')]))\n"
+        "print(*p.tolist(), len(worker.loads))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    stripes, noise, loads = out.stdout.split()
+    assert float(stripes) > 0.7
+    assert float(noise) < 0.3
+    assert loads == "1"
