@@ -245,9 +245,9 @@ def make_head(out: Path, to: Path, epochs: int, weight_decay: float) -> None:
             evaluation[name]["balanced_interval_by_scene"] = block_interval(
                 label[held], probability[held], column["scene"][held]
             )
-    easier = labels_of(table, visible=0.5)
-    held = (easier >= 0) & fresh
-    evaluation["test, stripes from 0.5 correlation"] = confusion(easier[held], probability[held]).report()
+    wider = labels_of(table, visible=0.5)
+    held = (wider >= 0) & fresh
+    evaluation["test, stripes from 0.5 correlation"] = confusion(wider[held], probability[held]).report()
     noise = test & (column["noise"] == 1)
     called = int(np.sum(probability[noise] >= 0.5))
     low, high = wilson(called, int(noise.sum()))
