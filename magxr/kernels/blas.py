@@ -8,11 +8,12 @@ last bits, on how many they are.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from threading import Lock
+from functools import partial
+from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _lock = Lock()
 _users = 0
@@ -27,12 +28,27 @@ def one_thread() -> Iterator[None]:
     global _users, _limit
     with _lock:
         if _users == 0:
-            _limit = threadpool_limits(limits=1, user_api="blas")
+            _limit = _aside(partial(threadpool_limits, limits=1, user_api="blas"))
         _users += 1
     try:
-        yield
+        # Where BLAS runs on OpenMP the number belongs to the calling thread, which must set it for itself.
+        with threadpool_limits(limits=1, user_api="blas"):
+            yield
     finally:
         with _lock:
             _users -= 1
             if _users == 0:
-                _limit.restore_original_limits()
+                _aside(_limit.restore_original_limits)
+
+
+def _aside(action: Callable[[], Any]) -> Any:
+    """Run ``action`` on a thread of its own.
+
+    threadpoolctl lets one living thread at a time change the number that belongs to the process; the task
+    that comes first and the one that leaves last may be on different threads.
+    """
+    results: list[Any] = []
+    thread = Thread(target=lambda: results.append(action()))
+    thread.start()
+    thread.join()
+    return results[0]

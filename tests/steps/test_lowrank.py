@@ -161,3 +161,13 @@ def test_unusable_values(how):
 def test_chunks_smaller_than_a_tile_are_refused():
     with pytest.raises(ChunkError, match=r"denoise needs a halo of 15 cells.*smallest chunk there has 10"):
         denoise(wavy_sea_floor((30, 40)).chunk(10), mode="tile", tile=16)
+
+
+@pytest.mark.parametrize("how", [{}, {"mode": "tile", "tile": 128}])
+def test_bits_do_not_depend_on_how_many_threads_work(how):
+    """BLAS itself would give other bits on another number of threads (see `magxr.kernels.blas`)."""
+    da = wavy_sea_floor((300, 400))
+    whole = denoise(da, **how)
+    for scheduler, workers in (("threads", 4), ("threads", 2), ("sync", 1)):
+        with dask.config.set(scheduler=scheduler, num_workers=workers):
+            xr.testing.assert_identical(denoise(da.chunk(lat=150, lon=200), **how).compute(), whole)

@@ -1,9 +1,11 @@
 """Tukey's fences and the summary of a map: exact, lazy, the same whatever the chunks and the layout."""
 
 import dask
+import dask.array as dask_array
 import numpy as np
 import pytest
 import xarray as xr
+from dask.callbacks import Callback
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -151,3 +153,36 @@ def test_the_real_tile(real_data):
     q1, q3 = np.nanquantile(da.values, [0.25, 0.75])
     assert (out.first_quartile, out.third_quartile) == (q1, q3)
     assert float(abs(out).max()) <= max(abs(q1 - 1.5 * (q3 - q1)), abs(q3 + 1.5 * (q3 - q1)))
+
+
+class Memory(Callback):
+    """Largest number of bytes that finished tasks held at any time."""
+
+    def __init__(self):
+        super().__init__()
+        self.peak = 0
+
+    def _posttask(self, key, result, dsk, state, worker_id):
+        held = sum(v.nbytes for v in state["cache"].values() if isinstance(v, np.ndarray))
+        self.peak = max(self.peak, held)
+
+
+@pytest.mark.parametrize("north_first", [False, True])
+def test_writing_the_result_holds_a_few_chunks(tmp_path, north_first):
+    """4000 x 4000 cells in 64 chunks, from quartiles to the store, without holding the grid."""
+
+    def made(block_info=None):
+        (r0, r1), (c0, c1) = block_info[None]["array-location"]
+        return np.random.default_rng([r0, c0]).standard_t(3, (r1 - r0, c1 - c0)).astype("f4")
+
+    values = dask_array.map_blocks(
+        made, chunks=((500,) * 8, (500,) * 8), dtype="f4", meta=np.empty((0, 0), "f4")
+    )
+    lat, lon = -40 + 0.004 * np.arange(4000), 10 + 0.004 * np.arange(4000)
+    lat = lat[::-1] if north_first else lat
+    da = xr.DataArray(values, {"lat": lat, "lon": lon}, ("lat", "lon"), "anomaly", {"units": "nT"})
+    store = remove_outliers(da).to_dataset().to_zarr(tmp_path / "out.zarr", compute=False, consolidated=False)
+    with Memory() as memory, dask.config.set(scheduler="threads", num_workers=2):
+        store.compute()
+    assert memory.peak < 16 * 500 * 500 * 4
+    assert (xr.open_zarr(tmp_path / "out.zarr", consolidated=False).outlier_count > 1000).compute()
