@@ -18,6 +18,7 @@ import numpy as np
 import xarray as xr
 
 from magxr._version import __version__
+from magxr.chunked.plan import fitting, is_chunked, rechunk
 from magxr.errors import GridError
 from magxr.geogrid import Grid, Layout, describe, find_variable
 
@@ -60,7 +61,9 @@ def oriented(values: Values, layout: Layout) -> Values:
         values = values[:, ::-1]
     if layout.rolled:
         values = np.concatenate([values[:, layout.rolled :], values[:, : layout.rolled]], axis=1)
-    return values[:, :-1] if layout.repeated else values
+    if layout.repeated:
+        values = values[:, :-1]
+    return _without_slivers(values) if layout.rolled or layout.repeated else values
 
 
 def apply(
@@ -177,8 +180,18 @@ def laid_out(values: Values, layout: Layout) -> Values:
     if layout.rolled:
         split = values.shape[1] - layout.rolled
         values = np.concatenate([values[:, split:], values[:, :split]], axis=1)
+    if layout.rolled or layout.repeated:
+        values = _without_slivers(values)
     if layout.reversed_columns:
         values = values[:, ::-1]
     if layout.descending:
         values = values[::-1]
     return values.T if layout.transposed else values
+
+
+def _without_slivers(values: Values) -> Values:
+    """Even out the narrow chunks that turning a globe cuts at its seam: no halo would fit into them."""
+    if not is_chunked(values):
+        return values
+    columns = fitting(values.shape[1], 1, max(values.chunks[1]))
+    return rechunk(values, (values.chunks[0], columns), why="the seam of the globe cuts chunks")

@@ -50,6 +50,8 @@ class Region:
     """What to cite."""
     spacing: str
     """Grid spacing as published."""
+    working_spacing: str
+    """Spacing to respace to before windows are cut: the paper's, where it states one; empty to keep it."""
     units: str
     """Units as published, asserted where a file does not state them."""
     crs: str
@@ -134,6 +136,7 @@ def open_region(
         ds = crop(ds, box, chunks=chunks)
     told = {"title": entry.title, "source": entry.source, "doi": entry.doi}
     told |= {"licence": entry.licence, "citation": entry.citation, "region": entry.name}
+    told["working_spacing"] = entry.working_spacing
     return ds.assign_attrs({k: v for k, v in told.items() if v})
 
 
@@ -222,7 +225,18 @@ def _described(name: str, folder: Path, cat: Any) -> Region:
         where=None,
         **{
             key: str(told.get(key, ""))
-            for key in ("title", "source", "doi", "licence", "citation", "spacing", "units", "crs", "how")
+            for key in (
+                "title",
+                "source",
+                "doi",
+                "licence",
+                "citation",
+                "spacing",
+                "working_spacing",
+                "units",
+                "crs",
+                "how",
+            )
         },
     )
     return _found(entry, folder)

@@ -68,7 +68,7 @@ def start() -> Any:
     with _starting:
         if not _started:
             check_installed()
-            os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+            os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
             if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
                 _set_up_tensorflow()
             import keras

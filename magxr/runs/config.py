@@ -28,12 +28,16 @@ class RunConfig:
     """Local file to read instead of the catalog's source."""
     variable: str | None = None
     """Name of the anomaly variable, where units do not tell."""
+    units: str | None = None
+    """"nT", to assert it for a file that states no units."""
+    crs: str | None = None
+    """CRS to assert for a file that states none, e.g. "EPSG:4326"."""
     outliers: float = 1.5
     """Tukey's k: fences at k interquartile ranges outside the quartiles."""
     spacing: str | None = None
     """Spacing of the working grid, e.g. "0.72 arcmin"; None takes the region's own."""
-    max_gap: float | None = None
-    """Widest gap that is filled, cells; None takes the gridding step's default."""
+    max_gap: int | str = 32
+    """Widest gap that is filled: cells of the input, or a length such as "60 km"."""
     variance: float = 0.98
     """Share of variance that the low-rank approximation keeps."""
     rank: int | None = None
@@ -58,8 +62,8 @@ class RunConfig:
     """Side of the square of predictions that votes."""
     weights: Literal["cells", "area"] = "area"
     """How the headline percentage counts."""
-    chunk: int = 1024
-    """Chunk size of the working grid, cells."""
+    chunk: int | None = None
+    """Longest side of a chunk of the input, cells (all made about alike); None: about 1024."""
     scheduler: str | None = None
     """"threads", "processes", "sync" or the address of a Dask scheduler; None: threads."""
     overwrite: bool = False

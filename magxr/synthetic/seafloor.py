@@ -152,10 +152,10 @@ def demo_world(plane: Plane, seed: int = 2026) -> World:
         intensity=(11.0, 4.5, 8.0),
     )
     plateau = Outline(
-        "ellipse", at(0.8, 0.3), (0.24 * width, 0.15 * width), 35.0, (0.025 * width, 0.25 * width), 8.0
+        "ellipse", at(0.72, 0.32), (0.31 * width, 0.21 * width), 35.0, (0.025 * width, 0.25 * width), 8.0
     )
     cones = Outline(
-        "ellipse", at(0.16, 0.78), (0.2 * width, 0.12 * width), 60.0, (0.03 * width, 0.3 * width), 8.0
+        "ellipse", at(0.24, 0.74), (0.27 * width, 0.17 * width), 60.0, (0.03 * width, 0.3 * width), 8.0
     )
     blob = Outline("ellipse", at(0.62, 0.86), (0.035 * width, 0.022 * width), 20.0, (8.0, 60.0), 1.0)
     return World(

@@ -67,7 +67,7 @@ class Plate:
             return Path(self.image).read_bytes()
         drawn = getattr(self.image, "figure", None) or self.image
         buffer = io.BytesIO()
-        drawn.savefig(buffer, format="png", dpi=170)
+        drawn.savefig(buffer, format="png", dpi=110)
         return buffer.getvalue()
 
 

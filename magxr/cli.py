@@ -1,0 +1,146 @@
+"""The command ``magxr``: parse, call, print."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from typing import TYPE_CHECKING
+
+from magxr._version import __version__
+from magxr.errors import MagxrError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return 0, 1 for an error of the input or 130 after Ctrl-C."""
+    arguments = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO if arguments.verbose else logging.WARNING, format="%(message)s")
+    try:
+        return int(arguments.call(arguments))
+    except MagxrError as error:
+        print(f"magxr: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("magxr: stopped; nothing was left under the output's name", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="magxr", description="Find linear magnetic anomalies on marine grids."
+    )
+    parser.add_argument("--version", action="version", version=f"magxr {__version__}")
+    parser.add_argument("-v", "--verbose", action="store_true", help="log what is planned and rechunked")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _run_parser(commands)
+    _regions_parser(commands)
+    _train_parser(commands)
+    return parser
+
+
+def _run_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    p = commands.add_parser(
+        "run", help="from a catalog entry or a grid file to a calibrated map and a report"
+    )
+    p.add_argument("region", help="name of a region (see `magxr regions`) or path of a grid")
+    p.add_argument("--out", required=True, metavar="STORE.zarr", help="Zarr store to write")
+    p.add_argument("--preset", choices=["sound", "paper"], default="sound", help="set of defaults (sound)")
+    p.add_argument("--path", help="local file to read instead of the catalog's source")
+    p.add_argument("--variable", help="name of the anomaly variable, where units do not tell")
+    p.add_argument("--units", help="nT, to assert it for a file that states no units")
+    p.add_argument("--crs", help="to assert it for a file that states none, e.g. EPSG:4326")
+    p.add_argument(
+        "--bounds", nargs=4, type=float, metavar=("W", "S", "E", "N"), help="part to read, degrees"
+    )
+    p.add_argument("--spacing", help='working grid, e.g. "0.72 arcmin"')
+    p.add_argument("--max-gap", help='widest gap that is filled, cells or e.g. "60 km" (32)')
+    p.add_argument("--variance", type=float, help="share of variance kept by the low-rank step (0.98)")
+    p.add_argument("--denoise", choices=["region", "tile"], help="one basis, or local ones in tiles")
+    p.add_argument("--sigma", type=float, help="noise scale of the diffusion, cells (1)")
+    p.add_argument("--rho", type=float, help="integration scale of the diffusion, cells (4)")
+    p.add_argument("--steps", type=int, help="diffusion steps (20)")
+    p.add_argument("--model", help="model name or file (default)")
+    p.add_argument("--stride", type=int, help="cells between neighbouring windows (10)")
+    p.add_argument("--max-missing", type=float, help="largest share of missing or filled cells in a window")
+    p.add_argument("--edges", choices=["none", "pad"], help="windows beyond the edge: no answer, or padded")
+    p.add_argument("--neighbours", type=int, help="side of the square of predictions that votes (25)")
+    p.add_argument("--chunk", type=int, help="longest side of a chunk, cells (about 1024)")
+    p.add_argument("--scheduler", help="threads, sync, processes or a Dask scheduler's address")
+    p.add_argument("--overwrite", action="store_true", default=None, help="replace an existing store")
+    p.set_defaults(call=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from magxr.runs.pipeline import run
+
+    changes = {k: v for k, v in vars(arguments).items() if k not in {"call", "verbose", "region", "out"}}
+    if changes["bounds"] is not None:
+        changes["bounds"] = tuple(changes["bounds"])
+    if changes["max_gap"] is not None and changes["max_gap"].isdigit():
+        changes["max_gap"] = int(changes["max_gap"])
+    result = run(arguments.region, arguments.out, progress=True, **changes)
+    print(result.headline)
+    print(f"store   {result.store}\nreport  {result.report}")
+    for picture in result.pictures:
+        print(f"picture {picture}")
+    return 0
+
+
+def _regions_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    p = commands.add_parser("regions", help="list the catalog: what is at hand and how to get the rest")
+    p.add_argument("--catalog", help="another catalog file")
+    p.add_argument("--long", action="store_true", help="source and licence of every region")
+    p.set_defaults(call=_regions)
+
+
+def _regions(arguments: argparse.Namespace) -> int:
+    from magxr.io.catalog import regions
+
+    for region in regions(arguments.catalog):
+        print(f"{region.name:<20}{'here  ' if region.available else '-     '}{region.title}")
+        if arguments.long or not region.available:
+            print(f"{'':<26}{region.how}\n{'':<26}{region.source}; {region.licence}")
+    return 0
+
+
+def _train_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    p = commands.add_parser("train", help="train a head from labelled windows of your grid")
+    p.add_argument("maps", help='prepared grid (the group "maps" of a run\'s store, or any grid file)')
+    p.add_argument("--labels", required=True, help="label table of the windows, CSV or GeoJSON")
+    p.add_argument("--out", required=True, metavar="FOLDER", help="model folder to write")
+    p.add_argument("--variable", default="anomaly", help="which map to train on (anomaly, the diffused one)")
+    p.add_argument(
+        "--stride", type=int, default=50, help="stride that the labelled windows were cut with (50)"
+    )
+    p.add_argument(
+        "--split", choices=["block", "random"], default="block", help="block, or random as the paper"
+    )
+    p.add_argument("--block", type=int, default=1000, help="side of a block of the split, cells (1000)")
+    p.add_argument("--epochs", type=int, default=25)
+    p.add_argument("--seed", type=int, default=0)
+    p.set_defaults(call=_train)
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    from magxr.runs.training import train_from_labels
+
+    spec, report = train_from_labels(
+        arguments.maps,
+        arguments.labels,
+        arguments.out,
+        variable=arguments.variable,
+        stride=arguments.stride,
+        split=arguments.split,
+        block=arguments.block,
+        epochs=arguments.epochs,
+        seed=arguments.seed,
+    )
+    test = report["test"]
+    low, high = test["accuracy_interval"]
+    print(f"test accuracy {100 * test['accuracy']:.1f} % of {test['windows']} windows, ", end="")
+    print(f"Wilson 95 % {100 * low:.1f} to {100 * high:.1f} %")
+    print(f"model   {spec.path}")
+    return 0

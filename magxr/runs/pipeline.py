@@ -1,0 +1,189 @@
+"""From a catalog entry to a store, pictures and a report: the whole method on one screen."""
+
+from __future__ import annotations
+
+import shutil
+import time
+import uuid
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from magxr.errors import StoreError
+from magxr.io import store
+from magxr.labelled import anomaly, canonical
+from magxr.models.spec import load
+from magxr.runs.cluster import computing
+from magxr.runs.config import Preset, RunConfig, configure
+from magxr.runs.present import Findings, present
+from magxr.runs.progress import Meter, watch
+from magxr.runs.source import check_values, check_window, open_source
+from magxr.steps.calibrate import calibrate
+from magxr.steps.classify import classify
+from magxr.steps.diffusion import diffuse, structure
+from magxr.steps.gridding import grid
+from magxr.steps.lowrank import denoise
+from magxr.steps.outliers import remove_outliers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    import xarray as xr
+
+    from magxr.models.spec import ModelSpec
+
+MAPS = "maps"
+"""Group of the output store that holds the gridded maps; the predictions are in its root."""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run left behind."""
+
+    store: Path
+    """Zarr store: predictions on window centres in its root, the gridded maps in the group "maps"."""
+    report: Path
+    """Self-contained HTML page."""
+    pictures: tuple[Path, ...]
+    """PNG maps."""
+    headline: str
+    """One sentence: percent linear, share without an answer."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Wall time by stage."""
+
+
+def run(
+    region: str | xr.Dataset | xr.DataArray,
+    out: str | Path,
+    *,
+    preset: Preset = "sound",
+    progress: bool = False,
+    **changes: Any,
+) -> RunResult:
+    """Run the whole workflow on a region and leave a store, pictures and a report.
+
+    Parameters
+    ----------
+    region : str or xarray.Dataset or xarray.DataArray
+        Name of a region of the catalog, path of a grid (NetCDF, GMT, GeoTIFF, Zarr), or an anomaly in nT.
+    out : str or Path
+        Zarr store to write, e.g. ``"chile.zarr"``; ``chile.html`` and ``chile-*.png`` lie beside it.
+    preset : {"sound", "paper"}
+        Set of defaults; see `magxr.runs.config.RunConfig`.
+    progress : bool
+        Draw one progress line on standard error.
+    **changes
+        Any field of `magxr.runs.config.RunConfig`, e.g. ``stride=30, spacing="0.72 arcmin"``.
+
+    Returns
+    -------
+    RunResult
+
+    Raises
+    ------
+    MagxrError
+        Of the kind that tells what is wrong, before anything is written. A run that fails later, or is
+        interrupted, leaves nothing under the output's name.
+    """
+    given = None if isinstance(region, str) else region
+    config = configure(region if isinstance(region, str) else "(dataset)", out, preset=preset, **changes)
+    _check_target(config)
+    spec = load(config.model)
+    source = open_source(config, given)
+    maps = prepared(source, config)
+    check_window(canonical(maps["anomaly"])[1], spec.window, config)
+    predicted(maps, config, spec)  # building the graph checks every argument before work starts
+
+    target = config.out
+    work = target.with_name(f".{target.name}.run-{uuid.uuid4().hex[:8]}")
+    work.mkdir()
+    seconds: dict[str, float] = {}
+    try:
+        with computing(config.scheduler) as client:
+
+            def stage(name: str, windows: int = 0) -> Any:
+                return _stage(name, seconds, windows, client, progress)
+
+            with stage("check"):
+                check_values(source)
+            with stage("maps"):
+                store.write(maps, work / "maps.zarr")
+            stored = store.open(work / "maps.zarr")
+            result = predicted(stored, config, spec)
+            with stage("classify", windows=result["linear"].size):
+                store.write(result, work / "out.zarr")
+            found = Findings(config, spec, source, stored, store.open(work / "out.zarr"), seconds)
+            with stage("pictures"):
+                report, pictures, headline = present(found, work)
+        (work / "maps.zarr").rename(work / "out.zarr" / MAPS)
+        _publish(work, config)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    beside = target.parent
+    return RunResult(target, beside / report, tuple(beside / p for p in pictures), headline, seconds)
+
+
+def prepared(source: xr.Dataset, config: RunConfig) -> xr.Dataset:
+    """Take steps 2 to 5: the diffused anomaly, what it was before, and its structure; lazy."""
+    spacing = config.spacing or source.attrs.get("working_spacing") or None
+    gridded = grid(remove_outliers(source, k=config.outliers), spacing=spacing, max_gap=config.max_gap)
+    rank: dict[str, Any] = {"variance": config.variance} if config.rank is None else {"k": config.rank}
+    denoised = denoise(gridded, mode=config.denoise, **rank)
+    diffused = diffuse(denoised, sigma=config.sigma, rho=config.rho, steps=config.steps)
+    name = anomaly(diffused).name
+    before = {"gridded": anomaly(gridded), "denoised": anomaly(denoised)}
+    bare = {
+        k: v.drop_vars([c for c in v.coords if c not in v.dims], errors="ignore") for k, v in before.items()
+    }
+    return diffused.rename({name: "anomaly"}).assign(bare).assign(structure(diffused).data_vars)
+
+
+def predicted(maps: xr.Dataset, config: RunConfig, spec: ModelSpec) -> xr.Dataset:
+    """Take step 9: probabilities on window centres, after the vote; lazy."""
+    raw = classify(
+        maps["anomaly"],
+        model=spec,
+        stride=config.stride,
+        max_missing=config.max_missing,
+        edges=config.edges,
+    )
+    return calibrate(raw, neighbours=config.neighbours)
+
+
+def _check_target(config: RunConfig) -> None:
+    target = config.out
+    if target.suffix != ".zarr":
+        msg = f"the output {str(target)!r} must end in .zarr, e.g. {target.stem or 'result'}.zarr"
+        raise StoreError(msg)
+    if not target.parent.is_dir():
+        msg = f"the folder {str(target.parent)!r} for {target.name!r} does not exist; make it first"
+        raise StoreError(msg)
+    if target.exists() and not (config.overwrite and store.is_zarr(target)):
+        fix = "choose another name, remove it, or pass overwrite=True (--overwrite)"
+        msg = f"{str(target)!r} is already there; {fix}"
+        raise StoreError(msg)
+
+
+def _publish(work: Path, config: RunConfig) -> None:
+    """Give everything its place; the store last, so that its name means that the run is complete."""
+    for made in sorted(work.iterdir()):
+        if made.name != "out.zarr":
+            made.replace(config.out.parent / made.name)
+    if config.out.exists():
+        config.out.rename(work / "replaced")
+    (work / "out.zarr").rename(config.out)
+
+
+@contextmanager
+def _stage(name: str, seconds: dict[str, float], windows: int, client: Any, progress: bool) -> Iterator[None]:
+    began = time.perf_counter()
+    watching: Callable[..., Any] = watch if progress and name in ("maps", "classify") else _unwatched
+    with watching(Meter(name, windows), client):
+        yield
+    seconds[name] = time.perf_counter() - began
+
+
+@contextmanager
+def _unwatched(_meter: Meter, _client: Any) -> Iterator[None]:
+    yield

@@ -1,0 +1,90 @@
+"""What a run reads: a region of the catalog, a grid file, or a Dataset already at hand."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import xarray as xr
+
+from magxr.chunked.quantiles import check_extent, extremes
+from magxr.errors import GridError, ParameterError
+from magxr.io.catalog import open_region
+from magxr.io.chunking import TARGET
+from magxr.io.crop import crop
+from magxr.io.read import open_anomaly
+from magxr.labelled import anomaly, canonical
+
+if TYPE_CHECKING:
+    from magxr.geogrid import Grid
+    from magxr.runs.config import RunConfig
+
+
+def open_source(config: RunConfig, given: xr.Dataset | xr.DataArray | None = None) -> xr.Dataset:
+    """Open what the run works on, lazily, with the anomaly as its only grid.
+
+    Parameters
+    ----------
+    config : RunConfig
+    given : xarray.Dataset or xarray.DataArray, optional
+        An anomaly already opened, instead of ``config.region``.
+
+    Returns
+    -------
+    xarray.Dataset
+        The anomaly in nT, Dask-backed.
+    """
+    how: dict[str, Any] = {"variable": config.variable, "units": config.units, "crs": config.crs}
+    how["chunks"] = "auto"
+    if given is not None:
+        ds = given.to_dataset(name=given.name or "anomaly") if isinstance(given, xr.DataArray) else given
+        ds = crop(ds, config.bounds) if config.bounds else ds
+    elif _is_file(config.region):
+        ds = open_anomaly(config.path or config.region, **how)
+        ds = crop(ds, config.bounds) if config.bounds else ds
+    else:
+        ds = open_region(config.region, path=config.path, bounds=config.bounds, **how)
+    da = anomaly(ds, config.variable if given is not None else None)
+    if da.chunks is None or config.chunk:
+        # Chunks of about the same length: a sliver at the end would be smaller than a halo.
+        longest = config.chunk or TARGET
+        da = da.chunk({d: math.ceil(n / math.ceil(n / longest)) for d, n in da.sizes.items()})
+    return da.to_dataset(name=da.name).assign_attrs(ds.attrs)
+
+
+def check_values(ds: xr.Dataset) -> None:
+    """Read the anomaly once and refuse values that no step could use, before anything is written.
+
+    Raises
+    ------
+    GridError
+        If all cells are missing or equal, some are infinite, or a fill value stands out.
+    """
+    values, _, _ = canonical(anomaly(ds))
+    check_extent(extremes(values).compute())
+
+
+def check_window(grid: Grid, window: int, config: RunConfig) -> None:
+    """Refuse a working grid on which no window fits, before anything is computed.
+
+    Raises
+    ------
+    GridError
+        Naming the size of the grid and of the window.
+    ParameterError
+        If the stride does not fit the window.
+    """
+    if min(grid.shape) < window:
+        rows, columns = grid.shape
+        fix = "take a larger region or a finer spacing"
+        msg = f"the working grid has {rows} x {columns} cells, the model's window {window} x {window}; {fix}"
+        raise GridError(msg)
+    if not 1 <= config.stride <= window or (window - config.stride) % 2:
+        rule = f"between 1 and {window}, and as even or odd as the window"
+        msg = f"stride {config.stride} does not fit windows of {window} cells: it must be {rule}"
+        raise ParameterError(msg)
+
+
+def _is_file(region: str) -> bool:
+    return Path(region).suffix.lower() in {".nc", ".grd", ".tif", ".tiff", ".zarr", ".csv"} or "/" in region

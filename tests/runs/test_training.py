@@ -1,0 +1,35 @@
+"""`magxr train`: from a label table to a model that classifies."""
+
+import pytest
+
+from magxr.cli import main
+from magxr.errors import StoreError
+from magxr.io.labels import write_labels
+from magxr.models.spec import load
+from magxr.runs.training import train_from_labels
+from magxr.steps.labels import label_windows
+from magxr.steps.windows import windows
+from magxr.synthetic.scenes import scene
+
+
+@pytest.mark.network_model
+def test_trains_from_a_label_table(tmp_path, capsys):
+    made = scene(14, (700, 700), kind="mixed", holes=False, tracks="full")
+    made[["anomaly"]].to_zarr(tmp_path / "map.zarr", consolidated=False)
+    cut = windows(made[["anomaly"]], stride=90)
+    labels = label_windows(cut, mask=made["linear"], labeller="truth")
+    write_labels(labels, tmp_path / "labels.csv")
+    out = tmp_path / "model"
+    command = [
+        "train",
+        str(tmp_path / "map.zarr"),
+        "--labels",
+        str(tmp_path / "labels.csv"),
+        "--out",
+        str(out),
+    ]
+    assert main([*command, "--stride", "90", "--split", "random", "--epochs", "3"]) == 0
+    assert "test accuracy" in capsys.readouterr().out
+    assert load(out).window == 250
+    with pytest.raises(StoreError, match="already there"):
+        train_from_labels(tmp_path / "map.zarr", tmp_path / "labels.csv", out)

@@ -1,0 +1,34 @@
+"""The accessor: the same names and signatures as the functions, and no state."""
+
+import inspect
+
+import pytest
+import xarray as xr
+
+import magxr
+from magxr.accessor import Mag
+from magxr.testing import wavy_sea_floor
+
+METHODS = [name for name, _ in inspect.getmembers(Mag, inspect.isfunction) if not name.startswith("_")]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_signatures_equal_the_functions(name):
+    def arguments(function):
+        return [(p.name, p.kind, p.default) for p in inspect.signature(function).parameters.values()][1:]
+
+    assert arguments(getattr(Mag, name)) == arguments(getattr(magxr, name))
+
+
+def test_every_step_has_a_method():
+    assert set(METHODS) == {
+        "summary", "remove_outliers", "grid", "denoise", "diffuse", "structure", "windows", "classify",
+        "calibrate", "plot",
+    }  # fmt: skip
+
+
+def test_method_and_function_agree_and_the_accessor_has_no_state():
+    da = wavy_sea_floor((40, 50))
+    for obj in (da, da.to_dataset()):
+        xr.testing.assert_identical(obj.mag.remove_outliers(k=1.0), magxr.remove_outliers(obj, k=1.0))
+        assert set(vars(obj.mag)) == {"_obj"}
