@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 OUT ?= demo-output
+STRIDE ?= 30
 
 .PHONY: demo test lint types contracts check clean
 .DELETE_ON_ERROR:
@@ -13,7 +14,8 @@ $(VENV)/installed-%: pyproject.toml
 	touch $@
 
 demo: $(VENV)/installed-all
-	$(BIN)/magxr demo --out $(OUT)
+	mkdir -p $(OUT)
+	$(BIN)/magxr run demo --out $(OUT)/demo.zarr --stride $(STRIDE) --overwrite
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -n 2 --dist loadscope
