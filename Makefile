@@ -5,7 +5,10 @@ BIN = $(VENV)/bin
 OUT ?= demo-output
 STRIDE ?= 30
 
-.PHONY: demo test lint types contracts check clean
+# The release that dask-cuda 26.10 pins; the ordinary environment takes the newest.
+PINNED = dask==2026.7.1 distributed==2026.7.1
+
+.PHONY: demo test test-pinned lint types contracts check clean
 .DELETE_ON_ERROR:
 
 $(VENV)/installed-%: pyproject.toml
@@ -19,6 +22,11 @@ demo: $(VENV)/installed-all
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -n 2 --dist loadscope
+
+test-pinned: pyproject.toml
+	test -x $(VENV)-pinned/bin/python || $(PYTHON) -m venv $(VENV)-pinned
+	$(VENV)-pinned/bin/python -m pip install --quiet --disable-pip-version-check -e '.[test,all]' $(PINNED)
+	$(VENV)-pinned/bin/python -m pytest -n 2 --dist loadscope tests/chunked tests/steps tests/io tests/runs tests/whole
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

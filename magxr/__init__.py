@@ -22,6 +22,7 @@ _HOME = {
     "diffuse": "magxr.steps.diffusion",
     "structure": "magxr.steps.diffusion",
     "windows": "magxr.steps.windows",
+    "label_windows": "magxr.steps.labels",
     "classify": "magxr.steps.classify",
     "calibrate": "magxr.steps.calibrate",
     "percent_linear": "magxr.steps.calibrate",
