@@ -45,7 +45,7 @@ def surface(values: np.ndarray, *options: str) -> np.ndarray:
             f"-G{out}",
             "-Vq",
         ]
-        subprocess.run(call, check=True, stderr=subprocess.DEVNULL)
+        subprocess.run(call, check=True, stderr=subprocess.DEVNULL, cwd=folder)  # GMT leaves gmt.history
         return xr.load_dataset(out)["z"].values
 
 
