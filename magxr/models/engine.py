@@ -15,6 +15,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from magxr.errors import MissingExtraError, ParameterError
+from magxr.models.quiet import starting_quietly
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,9 +70,10 @@ def start() -> Any:
         if not _started:
             check_installed()
             os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-            if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
-                _set_up_tensorflow()
-            import keras
+            with starting_quietly():
+                if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
+                    _set_up_tensorflow()
+                import keras
 
             if keras.backend.backend() == "torch":
                 _set_up_torch()

@@ -54,6 +54,12 @@ class Meter:
         """Draw the final state and end the line."""
         self._write(self.line(), end=True)
 
+    def leave(self) -> None:
+        """End the line as it is, so that what is said of the failure starts on its own."""
+        if self._live:
+            self._stream.write("\n")
+            self._stream.flush()
+
     def _write(self, text: str, *, end: bool = False) -> None:
         if self._live:
             self._stream.write("\r\x1b[2K" + text + ("\n" if end else ""))
@@ -76,8 +82,12 @@ def watch(meter: Meter, client: Any = None) -> Iterator[None]:
 
     Local schedulers report each task; a distributed scheduler (``client``) is asked a few times a second.
     """
-    with _local(meter) if client is None else _remote(meter, client):
-        yield
+    try:
+        with _local(meter) if client is None else _remote(meter, client):
+            yield
+    except BaseException:
+        meter.leave()
+        raise
     meter.close()
 
 
