@@ -29,7 +29,33 @@ class ParameterError(MagxrError, ValueError):
 
 
 class ChunkError(MagxrError, ValueError):
-    """The Dask chunks of the input are too small or misaligned for the operation."""
+    """The Dask chunks of the input are too small or misaligned for the operation.
+
+    Parameters
+    ----------
+    message : str
+        May hold ``{latitude}`` and ``{longitude}``: the places of the names of the dimensions, which are not
+        known where chunks are checked. `named` fills them in.
+    least : int, optional
+        Smallest chunk that would do, cells.
+    """
+
+    def __init__(self, message: str, least: int | None = None) -> None:
+        super().__init__(_filled_in(message, "latitude", "longitude"))
+        self.message = message
+        self.least = least
+
+    def named(self, latitude: str, longitude: str) -> ChunkError:
+        """Return the same error in the words of a grid: with the names of its own dimensions."""
+        return ChunkError(_filled_in(self.message, latitude, longitude), self.least)
+
+    def __reduce__(self) -> tuple[type[ChunkError], tuple[str, int | None]]:
+        """Pickle with all arguments, as errors cross processes."""
+        return type(self), (self.message, self.least)
+
+
+def _filled_in(message: str, latitude: str, longitude: str) -> str:
+    return message.replace("{latitude}", latitude).replace("{longitude}", longitude)
 
 
 class StoreError(MagxrError, OSError):

@@ -12,6 +12,7 @@ it travels as small lazy coordinates beside the variable.
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -19,11 +20,11 @@ import xarray as xr
 
 from magxr._version import __version__
 from magxr.chunked.plan import fitting, is_chunked, rechunk
-from magxr.errors import GridError
+from magxr.errors import ChunkError, GridError
 from magxr.geogrid import Grid, Layout, describe, find_variable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping
+    from collections.abc import Callable, Hashable, Iterator, Mapping
 
     Values = Any
     """A 2-D numpy or Dask array."""
@@ -38,11 +39,30 @@ def anomaly(obj: xr.Dataset | xr.DataArray, variable: Hashable | None = None) ->
     if isinstance(obj, xr.DataArray):
         return obj
     if not isinstance(obj, xr.Dataset):
-        msg = (
-            f"expected an xarray Dataset or DataArray, got {type(obj).__name__}; wrap it in xarray.DataArray"
-        )
-        raise GridError(msg)
+        raise GridError(_no_labels(obj))
     return obj[find_variable(obj, variable)]
+
+
+def check_labelled(obj: object) -> None:
+    """Refuse what is neither a Dataset nor a DataArray."""
+    if not isinstance(obj, (xr.Dataset, xr.DataArray)):
+        raise GridError(_no_labels(obj))
+
+
+def _no_labels(obj: object) -> str:
+    fix = "wrap it in xarray.DataArray with latitude and longitude as coordinates"
+    if isinstance(obj, str) or hasattr(obj, "__fspath__"):
+        fix = f"open a file with magxr.open_anomaly({str(obj)!r}), a region with magxr.open_region"
+    return f"expected an xarray Dataset or DataArray, got {type(obj).__name__}; {fix}"
+
+
+@contextmanager
+def own_names(grid: Grid) -> Iterator[None]:
+    """Let errors about chunks speak of the grid's own dimensions."""
+    try:
+        yield
+    except ChunkError as error:
+        raise error.named(str(grid.lat), str(grid.lon)) from error
 
 
 def canonical(da: xr.DataArray) -> tuple[Values, Grid, Layout]:
@@ -95,7 +115,8 @@ def apply(
     """
     da = anomaly(obj, variable)
     values, grid, layout = canonical(da)
-    result = work(values, grid)
+    with own_names(grid):
+        result = work(values, grid)
     new, extras = result if isinstance(result, tuple) else (result, {})
     out = da.copy(data=laid_out(new, layout))
     out.encoding = {}
@@ -121,7 +142,8 @@ def derive(
     """Return a Dataset of new variables on the cells of the anomaly, one per entry of ``attrs``."""
     da = anomaly(obj, variable)
     values, grid, layout = canonical(da)
-    fields = work(values, grid)
+    with own_names(grid):
+        fields = work(values, grid)
     history = {k: v for k, v in da.attrs.items() if k == "history"}
     bare = da.drop_attrs(deep=False)
     made = {}

@@ -31,6 +31,21 @@ def fitting(size: int, at_least: int, like: int = 0) -> tuple[int, ...]:
     return (base + 1,) * more + (base,) * (count - more)
 
 
+def whole_length(size: int, at_least: int, like: int) -> int:
+    """Return one chunk length, of about ``like`` cells, that cuts no piece of less than ``at_least``."""
+    for count in range(len(fitting(size, at_least, like)), 1, -1):
+        length = math.ceil(size / count)
+        if size % length == 0 or size % length >= at_least:
+            return length
+    return size
+
+
+def fitting_chunks(chunks: Sequence[Sequence[int]], at_least: Sequence[int]) -> str:
+    """Write the call of ``.chunk`` that helps, with places for the names of the dimensions."""
+    lengths = [whole_length(sum(c), n, max(c)) for c, n in zip(chunks, at_least, strict=True)]
+    return f".chunk({{'{{latitude}}': {lengths[0]}, '{{longitude}}': {lengths[1]}}})"
+
+
 def check_halo(chunks: Sequence[Sequence[int]], depth: Sequence[int], *, wrap: bool, step: str) -> None:
     """Refuse chunks that are smaller than the halo that must be taken from their neighbours.
 
@@ -54,16 +69,16 @@ def check_halo(chunks: Sequence[Sequence[int]], depth: Sequence[int], *, wrap: b
         alone = len(sizes) == 1 and not (wrap and axis == 1)
         if alone or min(sizes) >= halo:
             continue
-        fit = fitting(sum(sizes), halo, max(sizes))
         if wrap and axis == 1 and sum(sizes) < halo:
-            msg = f"{step} needs a halo of {halo} columns, but the whole grid has only {sum(sizes)}"
+            fix = "let it reach less far (smaller scales, gaps or neighbourhoods) or use a finer grid"
+            msg = f"{step} needs a halo of {halo} columns, but the whole grid has only {sum(sizes)}; {fix}"
             raise ChunkError(msg)
-        shown = fit[0] if len(set(fit)) == 1 else fit
+        # Both axes at once, so that whoever does as told is not refused again for the other one.
         msg = (
             f"{step} needs a halo of {halo} cells along {_AXES[axis]}, but the smallest chunk there has "
-            f"{min(sizes)}; use chunks of at least {halo}, e.g. .chunk({{{_AXES[axis]!r}: {shown}}})"
+            f"{min(sizes)}; use chunks of at least {halo}, e.g. {fitting_chunks(chunks, depth)}"
         )
-        raise ChunkError(msg)
+        raise ChunkError(msg, max(depth))
 
 
 def rechunk(x: da.Array, chunks: tuple[tuple[int, ...], ...], *, why: str) -> da.Array:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from magxr.chunked.halo import Place, map_halo
-from magxr.chunked.plan import is_chunked
+from magxr.chunked.plan import fitting_chunks, is_chunked
 from magxr.errors import ChunkError
 from magxr.kernels import spline
 
@@ -134,13 +134,14 @@ def resample(x: Any, axes: tuple[Axis, Axis], *, wrap: bool = False) -> Any:
 def _chunks(x: Any, axes: tuple[Axis, Axis]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     old = x.chunks if is_chunked(x) else tuple((n,) for n in x.shape)
     new = tuple(a.sizes(c) for a, c in zip(axes, old, strict=True))
+    least = [2 * -(-sum(c) // a.size) for a, c in zip(axes, old, strict=True)]
     for name, before, after in zip(_AXES, old, new, strict=True):
         if 0 in after:
             msg = (
                 f"the new cells are larger than the chunk of {before[after.index(0)]} cells along {name}, "
-                "which would be left empty; use larger chunks"
+                f"which would be left empty; use larger chunks, e.g. {fitting_chunks(old, least)}"
             )
-            raise ChunkError(msg)
+            raise ChunkError(msg, max(least))
     return new[0], new[1]
 
 
