@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from typing import TYPE_CHECKING
+import warnings
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from magxr._version import __version__
-from magxr.errors import MagxrError
+from magxr.errors import MagxrError, MagxrWarning, ParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,24 +17,49 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return 0, 1 for an error of the input or 130 after Ctrl-C."""
-    arguments = _parser().parse_args(argv)
-    logging.basicConfig(level=logging.INFO if arguments.verbose else logging.WARNING, format="%(message)s")
     try:
-        return int(arguments.call(arguments))
-    except MagxrError as error:
-        print(f"magxr: {error}", file=sys.stderr)
+        arguments = _parser().parse_args(argv)
+        level = logging.INFO if arguments.verbose else logging.WARNING
+        logging.basicConfig(level=level, format="%(message)s")
+        with warnings.catch_warnings():
+            if not arguments.verbose:
+                warnings.showwarning = _tell
+            return int(arguments.call(arguments))
+    except (MagxrError, OSError) as error:
+        print(f"magxr: {_one_line(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("magxr: stopped; nothing was left under the output's name", file=sys.stderr)
         return 130
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with an argument in one line, as every other error; the usage is in --help."""
+
+    def error(self, message: str) -> NoReturn:
+        msg = f"{message}; see {self.prog} --help"
+        raise ParameterError(msg)
+
+
+def _one_line(what: object) -> str:
+    return " ".join(str(what).split())
+
+
+def _tell(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    """Show a warning of magxr as one line without source code, none of libraries (``--verbose`` does)."""
+    if issubclass(category, MagxrWarning):
+        print(f"magxr: note: {_one_line(message)}", file=sys.stderr)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="magxr", description="Find linear magnetic anomalies on marine grids."
-    )
+    parser = _Parser(prog="magxr", description="Find linear magnetic anomalies on marine grids.")
     parser.add_argument("--version", action="version", version=f"magxr {__version__}")
-    parser.add_argument("-v", "--verbose", action="store_true", help="log what is planned and rechunked")
+    parser.add_argument(
+        "-v",
+        "--verbose",
+        action="store_true",
+        help="log what is planned and rechunked, and warnings of libraries",
+    )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     _run_parser(commands)
     _regions_parser(commands)
@@ -41,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _run_parser(commands: argparse._SubParsersAction[_Parser]) -> None:
     p = commands.add_parser(
         "run", help="from a catalog entry or a grid file to a calibrated map and a report"
     )
@@ -79,8 +105,8 @@ def _run(arguments: argparse.Namespace) -> int:
     changes = {k: v for k, v in vars(arguments).items() if k not in {"call", "verbose", "region", "out"}}
     if changes["bounds"] is not None:
         changes["bounds"] = tuple(changes["bounds"])
-    if changes["max_gap"] is not None and changes["max_gap"].isdigit():
-        changes["max_gap"] = int(changes["max_gap"])
+    if changes["max_gap"] is not None:
+        changes["max_gap"] = _number_or_text(changes["max_gap"])
     result = run(arguments.region, arguments.out, progress=True, **changes)
     print(result.headline)
     print(f"store   {result.store}\nreport  {result.report}")
@@ -89,7 +115,16 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _regions_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _number_or_text(text: str) -> float | str:
+    """Return a gap in cells as a number, one with a unit as it is."""
+    try:
+        value = float(text)
+    except ValueError:
+        return text
+    return int(value) if value.is_integer() else value
+
+
+def _regions_parser(commands: argparse._SubParsersAction[_Parser]) -> None:
     p = commands.add_parser("regions", help="list the catalog: what is at hand and how to get the rest")
     p.add_argument("--catalog", help="another catalog file")
     p.add_argument("--long", action="store_true", help="source and licence of every region")
@@ -106,7 +141,7 @@ def _regions(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _train_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _train_parser(commands: argparse._SubParsersAction[_Parser]) -> None:
     p = commands.add_parser("train", help="train a head from labelled windows of your grid")
     p.add_argument("maps", help='prepared grid (the group "maps" of a run\'s store, or any grid file)')
     p.add_argument("--labels", required=True, help="label table of the windows, CSV or GeoJSON")

@@ -12,6 +12,7 @@ import math
 import os
 import shutil
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -93,7 +94,8 @@ def write(
     -----
     By-products that are known only after computing (fences, a count, a rank, a spectrum) are written as
     coordinates and, once computed, copied into the attrs of the variables that carry them. After a
-    failure or an interrupt the temporary store is removed and an old store is as it was. If the process
+    failure or an interrupt, once the chunks in work are done, the temporary store is removed and an old
+    store is as it was. If the process
     is killed, or work put off with ``compute=False`` fails, a folder ``.NAME.writing-*`` is left, which is
     safe to delete.
     """
@@ -109,7 +111,7 @@ def write(
             growing, mode="w-", encoding=encoding, zarr_format=3, consolidated=False, compute=False
         )
         if compute:
-            done.compute()
+            _computed(done)
             return _finish(None, growing, target, overwrite)
     except BaseException:
         shutil.rmtree(growing, ignore_errors=True)
@@ -173,7 +175,8 @@ def place(path: str | os.PathLike[str], overwrite: bool) -> Path:
         raise StoreError(msg)
     if target.exists() or target.is_symlink():
         if not overwrite:
-            msg = f"{text!r} is already there; choose another name, remove it, or pass overwrite=True"
+            fix = "choose another name, remove it, or pass overwrite=True (--overwrite)"
+            msg = f"{text!r} is already there; {fix}"
             raise StoreError(msg)
         if not is_zarr(target):
             msg = f"{text!r} is not a Zarr store, so overwrite=True does not replace it; remove it yourself"
@@ -200,6 +203,27 @@ def _prepared(ds: xr.Dataset) -> tuple[xr.Dataset, dict[Any, dict[str, Any]]]:
     out.attrs = {**ds.attrs, "Conventions": CONVENTIONS, "created_with": versions()}
     out.encoding = {}
     return out, encoding
+
+
+def _computed(done: Delayed) -> None:
+    """Compute, and come back only when no thread writes any more, also after a failure or Ctrl-C.
+
+    Dask's threads finish the task that they are at when another one fails: in a pool of our own they can be
+    waited for, so that they do not write into a store that has been removed.
+    """
+    import dask
+    from dask import threaded
+    from dask.base import get_scheduler
+    from dask.system import CPU_COUNT
+
+    if get_scheduler(collections=[done]) is not threaded.get or dask.config.get("pool", None) is not None:
+        done.compute()
+        return
+    pool = ThreadPoolExecutor(dask.config.get("num_workers", None) or CPU_COUNT)
+    try:
+        done.compute(scheduler="threads", pool=pool)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _even(size: int, length: int) -> tuple[int, ...]:

@@ -11,6 +11,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LOCAL = ("threads", "processes", "sync")
+SCHEMES = ("tcp", "tls", "ucx", "ucxx", "ws", "wss", "inproc")
+"""How addresses of Dask schedulers begin."""
+
+
+def check_scheduler(scheduler: object) -> None:
+    """Refuse what is neither the name of a local scheduler nor an address; nobody is asked yet."""
+    if scheduler is None or scheduler in LOCAL:
+        return
+    if not isinstance(scheduler, str) or scheduler.split("://")[0] not in SCHEMES or "://" not in scheduler:
+        msg = f"scheduler {scheduler!r} is neither one of {LOCAL} nor an address such as tcp://127.0.0.1:8786"
+        raise ParameterError(msg)
 
 
 @contextmanager
@@ -31,13 +42,11 @@ def computing(scheduler: str | None) -> Iterator[Any]:
     """
     import dask
 
+    check_scheduler(scheduler)
     if scheduler is None or scheduler in LOCAL:
         with dask.config.set(scheduler=scheduler or "threads"):
             yield None
         return
-    if "://" not in scheduler:
-        msg = f"scheduler {scheduler!r} is neither one of {LOCAL} nor an address such as tcp://127.0.0.1:8786"
-        raise ParameterError(msg)
     try:
         from distributed import Client
     except ImportError as error:
@@ -45,7 +54,7 @@ def computing(scheduler: str | None) -> Iterator[Any]:
         raise MissingExtraError(package, extra, f"computing at {scheduler}") from error
     try:
         client = Client(scheduler, timeout="10s", set_as_default=True)
-    except (OSError, TimeoutError) as error:
+    except (OSError, TimeoutError, ValueError) as error:
         fix = "start one with: dask scheduler --host 127.0.0.1"
         msg = f"no Dask scheduler answers at {scheduler} within 10 s; {fix}"
         raise StoreError(msg) from error

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
+import os
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from magxr.errors import ParameterError
+from magxr.errors import ParameterError, StoreError
+from magxr.io.anomaly import check_asserted
+from magxr.io.crop import checked
+from magxr.runs.cluster import check_scheduler
+from magxr.steps.arguments import flag, is_whole
 
 Preset = Literal["paper", "sound"]
 
@@ -84,8 +90,8 @@ def configure(region: str, out: str | Path, *, preset: Preset = "sound", **chang
 
     Raises
     ------
-    ParameterError
-        If the preset or an argument does not exist.
+    ParameterError, StoreError
+        If the preset or an argument does not exist, or has a value that cannot be used.
     """
     if preset not in ("paper", "sound"):
         msg = f"preset {preset!r} does not exist; choose 'paper' (literal) or 'sound' (the default)"
@@ -93,12 +99,48 @@ def configure(region: str, out: str | Path, *, preset: Preset = "sound", **chang
     known = {f.name for f in fields(RunConfig)}
     strange = sorted(set(changes) - known)
     if strange:
-        msg = f"run() has no argument {strange[0]!r}; it has {sorted(known)}"
+        close = difflib.get_close_matches(strange[0], known, 1)
+        hint = f" (did you mean {close[0]!r}?)" if close else ""
+        msg = f"run() has no argument {strange[0]!r}{hint}; it has {sorted(known)}"
         raise ParameterError(msg)
-    base = RunConfig(region=region, out=Path(out), preset=preset)
+    base = RunConfig(region=region, out=_path("out", out), preset=preset)
     if preset == "paper":
         base = replace(base, **_PAPER)
     given = {k: v for k, v in changes.items() if v is not None}
     if "path" in given:
-        given["path"] = Path(given["path"])
-    return replace(base, **given)
+        given["path"] = _path("path", given["path"])
+    config = replace(base, **given)
+    _check(config)
+    return config
+
+
+def _path(name: str, value: object) -> Path:
+    if not isinstance(value, str | os.PathLike) or "\0" in os.fspath(value):
+        msg = f"{name}={value!r} is no path; give it as text, e.g. {name}='chile.zarr'"
+        raise ParameterError(msg)
+    if "://" in os.fspath(value):
+        msg = f"{name}={value!r} is a URL; give a local path and copy from or to it"
+        raise StoreError(msg)
+    return Path(value).expanduser()
+
+
+def _check(config: RunConfig) -> None:
+    """Refuse what no step looks at itself before work starts."""
+    flag("overwrite", config.overwrite)
+    if config.weights not in ("cells", "area"):
+        msg = f"weights is {config.weights!r}; use 'cells' or 'area'"
+        raise ParameterError(msg)
+    if config.chunk is not None and not is_whole(config.chunk, 1):
+        msg = f"chunk={config.chunk!r} must be a whole number of cells, at least 1, e.g. 1024"
+        raise ParameterError(msg)
+    for name, value in (("variable", config.variable), ("spacing", config.spacing)):
+        if value is not None and not isinstance(value, str):
+            msg = f"{name}={value!r} must be text, e.g. {_EXAMPLES[name]}"
+            raise ParameterError(msg)
+    check_asserted(config.units, config.crs)
+    check_scheduler(config.scheduler)
+    if config.bounds is not None:
+        checked(config.bounds)
+
+
+_EXAMPLES = {"variable": "variable='anomaly'", "spacing": "spacing='0.72 arcmin'"}

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import time
-import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from magxr.errors import StoreError
+from magxr.errors import ChunkError
 from magxr.io import store
-from magxr.labelled import anomaly, canonical
+from magxr.labelled import anomaly, canonical, check_labelled
 from magxr.models.spec import load
 from magxr.runs.cluster import computing
 from magxr.runs.config import Preset, RunConfig, configure
+from magxr.runs.output import check_target, publish, working_folder
 from magxr.runs.present import Findings, present
 from magxr.runs.progress import Meter, watch
 from magxr.runs.source import check_values, check_window, open_source
@@ -54,7 +54,7 @@ class RunResult:
 
 
 def run(
-    region: str | xr.Dataset | xr.DataArray,
+    region: str | Path | xr.Dataset | xr.DataArray,
     out: str | Path,
     *,
     preset: Preset = "sound",
@@ -65,7 +65,7 @@ def run(
 
     Parameters
     ----------
-    region : str or xarray.Dataset or xarray.DataArray
+    region : str, Path, xarray.Dataset or xarray.DataArray
         Name of a region of the catalog, path of a grid (NetCDF, GMT, GeoTIFF, Zarr), or an anomaly in nT.
     out : str or Path
         Zarr store to write, e.g. ``"chile.zarr"``; ``chile.html`` and ``chile-*.png`` lie beside it.
@@ -86,27 +86,30 @@ def run(
         Of the kind that tells what is wrong, before anything is written. A run that fails later, or is
         interrupted, leaves nothing under the output's name.
     """
+    if isinstance(region, os.PathLike):
+        region = os.fspath(region)
+    if not isinstance(region, str):
+        check_labelled(region)
     given = None if isinstance(region, str) else region
     config = configure(region if isinstance(region, str) else "(dataset)", out, preset=preset, **changes)
-    _check_target(config)
+    check_target(config)
     spec = load(config.model)
     source = open_source(config, given)
-    maps = prepared(source, config)
-    check_window(canonical(maps["anomaly"])[1], spec.window, config)
-    predicted(maps, config, spec)  # building the graph checks every argument before work starts
+    with _chunks_of(config):
+        maps = prepared(source, config)
+        check_window(canonical(maps["anomaly"])[1], spec.window, config)
+        predicted(maps, config, spec)  # building the graph checks every argument before work starts
 
     target = config.out
-    work = target.with_name(f".{target.name}.run-{uuid.uuid4().hex[:8]}")
-    work.mkdir()
     seconds: dict[str, float] = {}
-    try:
-        with computing(config.scheduler) as client:
+    with computing(config.scheduler) as client:
 
-            def stage(name: str, windows: int = 0) -> Any:
-                return _stage(name, seconds, windows, client, progress)
+        def stage(name: str, windows: int = 0) -> Any:
+            return _stage(name, seconds, windows, client, progress)
 
-            with stage("check"):
-                check_values(source)
+        with stage("check"):
+            check_values(source)
+        with working_folder(target) as work:
             with stage("maps"):
                 store.write(maps, work / "maps.zarr")
             stored = store.open(work / "maps.zarr")
@@ -116,10 +119,8 @@ def run(
             found = Findings(config, spec, source, stored, store.open(work / "out.zarr"), seconds)
             with stage("pictures"):
                 report, pictures, headline = present(found, work)
-        (work / "maps.zarr").rename(work / "out.zarr" / MAPS)
-        _publish(work, config)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+            (work / "maps.zarr").rename(work / "out.zarr" / MAPS)
+            publish(work, target)
     beside = target.parent
     return RunResult(target, beside / report, tuple(beside / p for p in pictures), headline, seconds)
 
@@ -151,28 +152,20 @@ def predicted(maps: xr.Dataset, config: RunConfig, spec: ModelSpec) -> xr.Datase
     return calibrate(raw, neighbours=config.neighbours)
 
 
-def _check_target(config: RunConfig) -> None:
-    target = config.out
-    if target.suffix != ".zarr":
-        msg = f"the output {str(target)!r} must end in .zarr, e.g. {target.stem or 'result'}.zarr"
-        raise StoreError(msg)
-    if not target.parent.is_dir():
-        msg = f"the folder {str(target.parent)!r} for {target.name!r} does not exist; make it first"
-        raise StoreError(msg)
-    if target.exists() and not (config.overwrite and store.is_zarr(target)):
-        fix = "choose another name, remove it, or pass overwrite=True (--overwrite)"
-        msg = f"{str(target)!r} is already there; {fix}"
-        raise StoreError(msg)
-
-
-def _publish(work: Path, config: RunConfig) -> None:
-    """Give everything its place; the store last, so that its name means that the run is complete."""
-    for made in sorted(work.iterdir()):
-        if made.name != "out.zarr":
-            made.replace(config.out.parent / made.name)
-    if config.out.exists():
-        config.out.rename(work / "replaced")
-    (work / "out.zarr").rename(config.out)
+@contextmanager
+def _chunks_of(config: RunConfig) -> Iterator[None]:
+    """Tell whoever asked for ``chunk`` that it is that which is too small."""
+    try:
+        yield
+    except ChunkError as error:
+        if config.chunk is None:
+            raise
+        rule = f"{error}"
+        fix = "leave chunk (--chunk) out, which makes about 1024"
+        if error.least is not None:
+            fix += f", or give at least {2 * error.least}"
+        msg = f"chunk={config.chunk} is too small: {rule.split('; use chunks')[0]}; {fix}"
+        raise ChunkError(msg, error.least) from error
 
 
 @contextmanager

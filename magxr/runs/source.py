@@ -10,11 +10,14 @@ import xarray as xr
 
 from magxr.chunked.quantiles import check_extent, extremes
 from magxr.errors import GridError, ParameterError
+from magxr.geogrid import describe
 from magxr.io.catalog import open_region
 from magxr.io.chunking import TARGET
 from magxr.io.crop import crop
 from magxr.io.read import open_anomaly
+from magxr.kernels.windows import centres
 from magxr.labelled import anomaly, canonical
+from magxr.steps.arguments import is_whole
 
 if TYPE_CHECKING:
     from magxr.geogrid import Grid
@@ -38,14 +41,16 @@ def open_source(config: RunConfig, given: xr.Dataset | xr.DataArray | None = Non
     how: dict[str, Any] = {"variable": config.variable, "units": config.units, "crs": config.crs}
     how["chunks"] = "auto"
     if given is not None:
-        ds = given.to_dataset(name=given.name or "anomaly") if isinstance(given, xr.DataArray) else given
+        da = anomaly(given, config.variable)
+        describe(da)
+        ds = da.to_dataset(name="anomaly").assign_attrs(given.attrs if isinstance(given, xr.Dataset) else {})
         ds = crop(ds, config.bounds) if config.bounds else ds
     elif _is_file(config.region):
         ds = open_anomaly(config.path or config.region, **how)
         ds = crop(ds, config.bounds) if config.bounds else ds
     else:
         ds = open_region(config.region, path=config.path, bounds=config.bounds, **how)
-    da = anomaly(ds, config.variable if given is not None else None)
+    da = ds["anomaly"]
     if da.chunks is None or config.chunk:
         # Chunks of about the same length: a sliver at the end would be smaller than a halo.
         longest = config.chunk or TARGET
@@ -80,11 +85,22 @@ def check_window(grid: Grid, window: int, config: RunConfig) -> None:
         fix = "take a larger region or a finer spacing"
         msg = f"the working grid has {rows} x {columns} cells, the model's window {window} x {window}; {fix}"
         raise GridError(msg)
-    if not 1 <= config.stride <= window or (window - config.stride) % 2:
-        rule = f"between 1 and {window}, and as even or odd as the window"
-        msg = f"stride {config.stride} does not fit windows of {window} cells: it must be {rule}"
+    whole = is_whole(config.stride, 1)
+    if not whole or config.stride > window or (window - config.stride) % 2:
+        rule = f"a whole number between 1 and {window}, and as even or odd as the window"
+        msg = f"stride {config.stride!r} does not fit windows of {window} cells: it must be {rule}"
+        raise ParameterError(msg)
+    rows = centres(grid.shape[0], window, config.stride).count
+    columns = centres(grid.shape[1], window, config.stride).count
+    if min(rows, columns) < 2:
+        most = [s for s in range(1, config.stride) if (window - s) % 2 == 0 and min(grid.shape) // s >= 2]
+        fix = f"use a stride of {most[-1]} or less" if most else "take a larger region"
+        msg = (
+            f"stride {config.stride} leaves {rows} x {columns} predictions, at least 2 x 2 make a map; {fix}"
+        )
         raise ParameterError(msg)
 
 
 def _is_file(region: str) -> bool:
-    return Path(region).suffix.lower() in {".nc", ".grd", ".tif", ".tiff", ".zarr", ".csv"} or "/" in region
+    # Names of regions hold neither dots nor slashes; a file may have no suffix at all.
+    return bool(Path(region).suffix) or "/" in region or Path(region).is_file()

@@ -1,0 +1,88 @@
+"""Where a run leaves its results: nothing under their names before all is there, nothing else ever."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from magxr.errors import StoreError
+from magxr.io import store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from magxr.runs.config import RunConfig
+
+STORE = "out.zarr"
+"""Name of the finished store in the working folder."""
+
+
+def check_target(config: RunConfig) -> None:
+    """Refuse an output that cannot be made, or would replace something unasked.
+
+    Raises
+    ------
+    StoreError
+        If the name does not end in .zarr, its folder does not exist, or something is already there.
+    """
+    target = config.out
+    if target.suffix != ".zarr":
+        plain = target.stem.strip(".").removesuffix(".zarr").removesuffix("zarr")
+        msg = f"the output {str(target)!r} must end in .zarr, e.g. {plain or 'result'}.zarr"
+        raise StoreError(msg)
+    store.place(target, config.overwrite)
+    beside = [p for p in _companions(target) if p.exists()]
+    if beside and not config.overwrite:
+        fix = "remove it, choose another name, or pass overwrite=True (--overwrite)"
+        msg = f"{str(beside[0])!r}, which a run leaves beside {target.name}, is already there; {fix}"
+        raise StoreError(msg)
+
+
+def _companions(target: Path) -> list[Path]:
+    stem = target.stem
+    names = [f"{stem}.html", *(f"{stem}-{picture}.png" for picture in ("linear", "cleaning", "strike"))]
+    return [target.with_name(name) for name in names]
+
+
+@contextmanager
+def working_folder(target: Path) -> Iterator[Path]:
+    """Make a hidden folder beside the target, on the same disk, and remove it whatever happens.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be made there.
+    """
+    work = target.with_name(f".{target.name}.run-{uuid.uuid4().hex[:8]}")
+    try:
+        work.mkdir()
+    except OSError as error:
+        fix = "choose a folder that you may write to"
+        msg = f"cannot write into {str(target.parent)!r} ({error.strerror}); {fix}"
+        raise StoreError(msg) from error
+    try:
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def publish(work: Path, target: Path) -> None:
+    """Give everything its place; the store last, so that its name means that the run is complete.
+
+    What is interrupted here puts back the store that was to be replaced.
+    """
+    old = work / "replaced"
+    try:
+        for made in sorted(work.iterdir()):
+            if made.name != STORE:
+                made.replace(target.parent / made.name)
+        if target.exists():
+            target.rename(old)
+        (work / STORE).rename(target)
+    except BaseException:
+        if old.exists() and not target.exists():
+            old.rename(target)
+        raise
