@@ -115,6 +115,9 @@ def find_variable(ds: xr.Dataset, variable: Hashable | None = None) -> Hashable:
         If the name does not exist, or no or several variables qualify.
     """
     if variable is not None:
+        if not _hashable(variable):
+            msg = f"variable={variable!r} is not the name of one variable; give one as text, e.g. 'anomaly'"
+            raise GridError(msg)
         if variable not in ds.data_vars:
             msg = f"no variable {variable!r} in the dataset; it has {sorted(map(str, ds.data_vars))}"
             raise GridError(msg)
@@ -197,9 +200,13 @@ def _check_values(da: xr.DataArray) -> None:
         msg = f"{_name(da)} has dtype {da.dtype}, not float32 or float64; use {fix}"
         raise GridError(msg)
     for key in ("_FillValue", "missing_value"):
-        if key in da.attrs and not np.isnan(da.attrs[key]):
-            fix = f".where({_name(da)} != {da.attrs[key]}), or open the file with mask_and_scale=True"
-            msg = f"{_name(da)} still carries its fill value {da.attrs[key]} ({key}); mask it with {fix}"
+        told = np.ravel(da.attrs.get(key, np.nan)).tolist()
+        if any(not isinstance(v, float) or not math.isnan(v) for v in told):
+            shown = told[0] if len(told) == 1 else told
+            fix = (
+                f"da = da.where(da != {shown!r}); del da.attrs[{key!r}], or open it with mask_and_scale=True"
+            )
+            msg = f"{_name(da)} still carries its fill value {shown!r} ({key}); mask it: {fix}"
             raise GridError(msg)
 
 
@@ -229,12 +236,18 @@ def _find_axis(da: xr.DataArray, which: Literal["latitude", "longitude"]) -> Has
 
 
 def _values(da: xr.DataArray, dim: Hashable) -> NDArray[np.float64]:
+    if da[dim].dtype.kind not in "fiu":
+        msg = f"{dim} has dtype {da[dim].dtype}, no numbers; assign degrees with .assign_coords({dim}=...)"
+        raise GridError(msg)
     values = np.asarray(da[dim].values, dtype=np.float64)
     if values.size < 2:
-        msg = f"{dim} has {values.size} value; a grid needs at least 2 along each dimension"
+        fix = "take a larger region"
+        msg = f"{dim} has {values.size} values; a grid needs at least 2 along each dimension: {fix}"
         raise GridError(msg)
-    if not np.isfinite(values).all():
-        msg = f"{dim} has {int((~np.isfinite(values)).sum())} values that are NaN or infinite; drop them"
+    bad = int((~np.isfinite(values)).sum())
+    if bad:
+        fix = f"drop them with .sel({dim}=np.isfinite(da[{str(dim)!r}]))"
+        msg = f"{dim} has {bad} values that are NaN or infinite; {fix}"
         raise GridError(msg)
     return values
 
@@ -260,13 +273,17 @@ def _even_spacing(x: NDArray[np.float64], dim: Hashable) -> float:
     step = np.diff(x)
     if np.any(step <= 0):
         at = int(np.argmin(step))
+        if step[at] == 0:
+            msg = f"{dim} has {x[at]:g} twice; drop repeated ones with .drop_duplicates({dim!r})"
+            raise GridError(msg)
         fix = f"sort it with .sortby({dim!r})"
         msg = f"{dim} is not monotonic (it steps from {x[at]:g} to {x[at + 1]:g}); {fix}"
         raise GridError(msg)
     spacing = float((x[-1] - x[0]) / (len(x) - 1))
     off = np.abs(x - (x[0] + spacing * np.arange(len(x)))).max() / spacing
     if off > _REGULARITY:
-        fix = "resample it to even spacing first, e.g. with .interp"
+        count = max(2, round((x[-1] - x[0]) / float(np.median(step))) + 1)
+        fix = f"resample it first, e.g. .interp({dim}=np.linspace({x[0]:.9g}, {x[-1]:.9g}, {count}))"
         msg = f"{dim} is irregular (steps from {step.min():g} to {step.max():g} degrees); {fix}"
         raise GridError(msg)
     # Float noise of the coordinates must not leak into what is derived from the spacing.
@@ -288,6 +305,14 @@ def _crs(da: xr.DataArray) -> str:
     )
     told = da.attrs.get("crs") or (mapping.attrs.get("crs_wkt") if mapping is not None else None)
     return str(told or "EPSG:4326")
+
+
+def _hashable(name: object) -> bool:
+    try:
+        hash(name)
+    except TypeError:
+        return False
+    return True
 
 
 def _units(var: xr.Variable | xr.DataArray) -> str:

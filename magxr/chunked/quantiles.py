@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from magxr.chunked.fold import fold, then
+from magxr.chunked.plan import is_chunked
 from magxr.errors import GridError, ParameterError
 from magxr.kernels import exactsum, orderstats
 from magxr.kernels.orderstats import BITS, Counts, Extent, Search
@@ -26,7 +27,7 @@ FILL_VALUES = (99999.0, 9999.0, 999999.0, 32767.0, 32768.0, 65535.0, 2147483647.
 """Magnitudes that files use for "no value"; an extreme that equals one of them (either sign) is not data."""
 
 
-def quantiles(x: Any, q: ArrayLike, *, checked: bool = False) -> Any:
+def quantiles(x: Any, q: ArrayLike, *, checked: bool = False, constant: bool = False) -> Any:
     """Exact quantiles over all cells, NaN left out.
 
     Parameters
@@ -39,6 +40,8 @@ def quantiles(x: Any, q: ArrayLike, *, checked: bool = False) -> Any:
     checked : bool
         Raise if `problem` finds the values unusable: at once for numpy, inside the statistics task for
         Dask, before anything that uses the result.
+    constant : bool
+        Let a constant grid pass the check.
 
     Returns
     -------
@@ -60,16 +63,16 @@ def quantiles(x: Any, q: ArrayLike, *, checked: bool = False) -> Any:
         raise ParameterError(msg)
     dtype = _float(x)
     first = fold(x, _survey, _merge_surveys, name="extent-and-first-digit")
-    search = then(_begin, first, wanted, checked, name="ranks")
+    search = then(_begin, first, wanted, checked, constant, name="ranks")
     for place in range(1, 8 * dtype.itemsize // BITS):
         counts = fold(x, _count, orderstats.merge_counts, search, place, name=f"digit-{place}")
         search = then(_advance, search, counts, name="ranks")
     return then(_interpolate, search, wanted, dtype, name="quantiles", shape=(wanted.size,))
 
 
-def quartiles(x: Any, *, checked: bool = False) -> Any:
+def quartiles(x: Any, *, checked: bool = False, constant: bool = False) -> Any:
     """First quartile, median and third quartile, float64, lazy if ``x`` is (see `quantiles`)."""
-    return quantiles(x, (0.25, 0.5, 0.75), checked=checked)
+    return quantiles(x, (0.25, 0.5, 0.75), checked=checked, constant=constant)
 
 
 def extremes(x: Any) -> Any:
@@ -95,7 +98,7 @@ def mean(x: Any) -> Any:
     return then(_mean, found, name="mean", shape=())
 
 
-def problem(extent: ArrayLike, name: str = "the anomaly") -> str | None:
+def problem(extent: ArrayLike, name: str = "the anomaly", *, constant: bool = False) -> str | None:
     """Say what makes values unusable, or None.
 
     Parameters
@@ -104,6 +107,8 @@ def problem(extent: ArrayLike, name: str = "the anomaly") -> str | None:
         What `extremes` found: lowest, highest, valid, missing, infinite.
     name : str
         What to call the values.
+    constant : bool
+        One and the same value everywhere is no problem.
 
     Returns
     -------
@@ -116,22 +121,50 @@ def problem(extent: ArrayLike, name: str = "the anomaly") -> str | None:
         return f"{name} has no valid value: all {missing:.0f} cells are NaN; check the region and the mask"
     if infinite:
         return f"{name} has {infinite:.0f} infinite cells; mask them with .where(np.isfinite(...))"
+    foreign = _foreign(lowest, highest, name)
+    if foreign is None and lowest == highest and not constant:
+        what = "a constant grid holds nothing to interpret; check the region and the file"
+        return f"{name} is {lowest:g} nT in every valid cell; {what}"
+    return foreign
+
+
+def _foreign(lowest: float, highest: float, name: str) -> str | None:
     for value in (lowest, highest):
         if abs(value) > STRONGEST or abs(value) in FILL_VALUES:
             return (
                 f"{name} reaches {value:g} nT, which is a fill value or another unit, no anomaly; "
                 f"mask it with .where(anomaly != {value:g}) or open the file with mask_and_scale=True"
             )
-    if lowest == highest:
-        return f"{name} is {lowest:g} nT in every valid cell; a constant grid holds nothing to interpret"
     return None
 
 
-def check_extent(extent: ArrayLike) -> None:
+def check_extent(extent: ArrayLike, *, constant: bool = False) -> None:
     """Raise a `GridError` if `problem` finds one."""
-    message = problem(extent)
+    message = problem(extent, constant=constant)
     if message:
         raise GridError(message)
+
+
+def check_block(block: NDArray[Any], *, infinite: bool = False) -> None:
+    """Raise a `GridError` if a block holds a fill value, or an infinity unless these count as missing.
+
+    For steps that look at no statistic of the whole grid: what they can see is refused when it is met.
+    """
+    lowest, highest, _, _, infinities = orderstats.extent(block)
+    if infinities and infinite:
+        finite = np.where(np.isinf(block), block.dtype.type(np.nan), block)
+        lowest, highest, _, _, infinities = orderstats.extent(finite)
+    message = problem((lowest, highest, 1, 0, infinities), constant=True)
+    if message:
+        raise GridError(message)
+
+
+def check_some(x: Any, name: object = None) -> None:
+    """Raise a `GridError` if an array in memory has no finite cell; of a lazy one that is not known yet."""
+    if not is_chunked(x) and not np.isfinite(x).any():
+        what = "every cell is NaN or infinite; check the region and the mask"
+        msg = f"{name or 'the anomaly'} has no data: {what}"
+        raise GridError(msg)
 
 
 def _float(x: Any) -> np.dtype[Any]:
@@ -154,10 +187,10 @@ def _merge_surveys(parts: list[Survey]) -> Survey:
     return orderstats.merge_extents(list(extents)), orderstats.merge_counts(list(counts))
 
 
-def _begin(survey: Survey, q: NDArray[np.float64], checked: bool) -> Search:
+def _begin(survey: Survey, q: NDArray[np.float64], checked: bool, constant: bool) -> Search:
     extent, counts = survey
     if checked:
-        check_extent(extent)
+        check_extent(extent, constant=constant)
     search = orderstats.begin(extent.valid, q)
     return orderstats.advance(search, counts) if extent.valid else search
 

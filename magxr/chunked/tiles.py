@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from magxr.chunked.halo import map_halo
+from magxr.chunked.quantiles import check_block
 from magxr.errors import GridError
 from magxr.kernels.blas import one_thread
 from magxr.kernels.lowrank import approximate
@@ -91,8 +92,10 @@ def _blend(
     column0: int | None,
 ) -> NDArray[Any]:
     if np.isinf(block).any():
-        msg = f"the anomaly has infinite cells in rows {place.rows[0]} to {place.rows[1]}; mask them first"
+        fix = "mask them with .where(np.isfinite(...))"
+        msg = f"the anomaly has infinite cells in rows {place.rows[0]} to {place.rows[1]}; {fix}"
         raise GridError(msg)
+    check_block(block)
     south, north, west, east = place.halo
     core_rows = (south, block.shape[0] - north)
     core_cols = (west, block.shape[1] - east)

@@ -64,13 +64,7 @@ def as_anomaly(
     ParameterError
         If ``units`` or ``crs`` asserts something other than nT or EPSG:4326.
     """
-    if units is not None and units.strip().lower() not in NT_UNITS:
-        msg = f"units={units!r}: only units='nT' can be asserted; convert other units to nT first"
-        raise ParameterError(msg)
-    if crs is not None and crs.strip().upper() not in (CRS, "OGC:CRS84"):
-        fix = f"gdalwarp -t_srs {CRS} in.tif out.tif"
-        msg = f"crs={crs!r}: only crs={CRS!r} can be asserted; reproject other grids first, e.g. {fix}"
-        raise ParameterError(msg)
+    check_asserted(units, crs)
     name = _pick(ds, variable, units, file)
     da = ds[name].squeeze(drop=False)
     da = da.drop_vars([c for c, v in da.coords.items() if v.ndim > 0 and c not in da.dims])
@@ -113,6 +107,17 @@ def as_anomaly(
     return out
 
 
+def check_asserted(units: object, crs: object) -> None:
+    """Refuse to be told anything but nT and longitude and latitude."""
+    if units is not None and (not isinstance(units, str) or units.strip().lower() not in NT_UNITS):
+        msg = f"units={units!r}: only units='nT' can be asserted; convert other units to nT first"
+        raise ParameterError(msg)
+    if crs is not None and (not isinstance(crs, str) or crs.strip().upper() not in (CRS, "OGC:CRS84")):
+        fix = f"gdalwarp -t_srs {CRS} in.tif out.tif"
+        msg = f"crs={crs!r}: only crs={CRS!r} can be asserted; reproject other grids first, e.g. {fix}"
+        raise ParameterError(msg)
+
+
 def _pick(ds: xr.Dataset, variable: str | None, units: str | None, file: str) -> Hashable:
     grids = {n: v for n, v in ds.data_vars.items() if v.squeeze().ndim >= 2}
     if variable is not None:
@@ -122,19 +127,20 @@ def _pick(ds: xr.Dataset, variable: str | None, units: str | None, file: str) ->
         silent = [n for n, v in grids.items() if not _units(v)]
         if len(in_nt) > 1:
             found = sorted(map(str, in_nt))
-            msg = f"{file}: several variables are in nT ({found}); name one with variable='...'"
+            msg = f"{file}: several variables are in nT ({found}); name one with variable='...' (--variable)"
             raise GridError(msg)
         if not in_nt and (units is None or len(silent) != 1):
             have = {str(n): _units(v) or "no units" for n, v in grids.items()}
-            how = "units='nT'" if len(silent) == 1 else "variable='...' and units='nT'"
-            msg = (
-                f"{file}: no variable says that it is in nT (grids and units found: {have}); "
-                f"if one is, say so with {how}"
-            )
+            how = "if one is, say so with variable='...' and units='nT' (--variable, --units nT)"
+            if len(silent) == 1:
+                how = "if one is, say so with units='nT' (--units nT)"
+            elif not silent:
+                how = "convert one to nT and say so in its attribute 'units'" if have else "give another file"
+            msg = f"{file}: no variable says that it is in nT (grids and units found: {have}); {how}"
             raise GridError(msg)
         name = (in_nt or silent)[0]
     if units is None and not _units(ds[name]):
-        msg = f"{file}: {name!r} has no units; if it is in nT, say so with units='nT'"
+        msg = f"{file}: {name!r} has no units; if it is in nT, say so with units='nT' (--units nT)"
         raise GridError(msg)
     return name
 

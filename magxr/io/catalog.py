@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magxr.errors import MissingExtraError, StoreError
+from magxr.geogrid import find_variable
 from magxr.io import vetting
+from magxr.io.anomaly import check_asserted
 from magxr.io.chunking import plan
 from magxr.io.crop import checked, crop
 from magxr.io.read import open_anomaly
@@ -120,8 +122,10 @@ def open_region(
         If the file is not a grid of longitude and latitude in nT.
     """
     entry = _region(name, catalog)
+    check_asserted(units, crs)
     if path is None and entry.address == vetting.SYNTHETIC:
         ds = _demo(chunks)
+        find_variable(ds, variable)
     else:
         where = path if path is not None else _located(entry, download)
         ds = open_anomaly(

@@ -75,10 +75,11 @@ def crop(ds: xr.Dataset, bounds: Sequence[float], *, chunks: Chunks = "auto") ->
 
 def checked(bounds: Sequence[float]) -> tuple[float, float, float, float]:
     """Return west, south, east, north with east made larger than west, or tell what is wrong with them."""
-    if len(bounds) != 4:
-        msg = f"bounds={bounds!r} has {len(bounds)} numbers; give west, south, east, north in degrees"
-        raise ParameterError(msg)
-    west, south, east, north = (float(b) for b in bounds)
+    try:
+        west, south, east, north = (float(b) for b in bounds)
+    except (TypeError, ValueError) as error:
+        msg = f"bounds={bounds!r} are not four numbers; give west, south, east, north in degrees"
+        raise ParameterError(msg) from error
     if not all(np.isfinite([west, south, east, north])) or not -90 <= south < north <= 90:
         order = "west, south, east, north"
         msg = f"bounds={tuple(bounds)} ({order}): south must be below north, both within -90..90"

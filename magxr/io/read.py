@@ -98,6 +98,9 @@ def open_anomaly(
 
 def local(path: str | os.PathLike[str]) -> Path:
     """Return the path if something is there, else tell."""
+    if not isinstance(path, str | os.PathLike):
+        msg = f"the path is {path!r}, a {type(path).__name__}; give the path of a grid as text"
+        raise StoreError(msg)
     text = os.fspath(path)
     if "://" in text:
         msg = f"{text} is a URL; download it first and open the local copy"

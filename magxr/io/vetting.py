@@ -65,7 +65,11 @@ def load(path: Path) -> dict[str, Any]:
     if path.stat().st_size > _LARGEST:
         msg = f"the catalog {path} has {path.stat().st_size} bytes; at most {_LARGEST} are read"
         raise StoreError(msg)
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as err:
+        msg = f"the catalog {path} is no text; give the path of an intake catalog (YAML, version 2)"
+        raise StoreError(msg) from err
     try:
         for token in yaml.scan(text):
             if isinstance(token, yaml.TagToken):

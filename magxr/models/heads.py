@@ -82,7 +82,7 @@ def read_head(path: Path) -> PooledHead:
         If the file is missing, is not such an archive, holds Python objects, or arrays do not fit.
     """
     if not path.is_file():
-        msg = f"the weights file {path} does not exist"
+        msg = f"the weights file {path} does not exist; restore it or train the model again"
         raise ModelError(msg)
     try:
         with np.load(path, allow_pickle=False) as archive:

@@ -8,6 +8,7 @@ everything known about it) and ``card.md`` (the same, to read).
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -60,7 +61,8 @@ class ModelSpec:
     def head_file(self) -> Path:
         """Return the head's file: at its path, or for a shipped model in this process's own package."""
         path = Path(self.path)
-        if not path.is_file() and self.name in SHIPPED:
+        shipped = self.name in SHIPPED and path.parts[-4:-1] == ("magxr", "models", SHIPPED[self.name])
+        if not path.is_file() and shipped:
             return Path(str(files("magxr.models") / SHIPPED[self.name] / HEAD_FILE))
         return path
 
@@ -80,7 +82,8 @@ class ModelSpec:
         """
         head = self.head_file()
         if not head.is_file():
-            msg = f"model {self.name!r}: the weights file {head} does not exist; restore it or load another"
+            fix = "restore it, train the model again with magxr train, or use another, e.g. 'default'"
+            msg = f"model {self.name!r}: the weights file {head} does not exist; {fix}"
             raise ModelError(msg)
         weights.check_hash(head, self.sha256)
         trunk = self.trunk_file()
@@ -121,13 +124,18 @@ def card(model: str | Path = "default") -> dict[str, Any]:
 def _folder(model: str | Path) -> Path:
     if isinstance(model, str) and model in SHIPPED:
         return Path(str(files("magxr.models") / SHIPPED[model]))
+    if not isinstance(model, str | os.PathLike):
+        msg = (
+            f"model={model!r} is no model; give the name of one ({sorted(SHIPPED)}) or the path of its folder"
+        )
+        raise ModelError(msg)
     path = Path(model)
     if path.name in (HEAD_FILE, CARD_FILE):
         path = path.parent
     if not path.is_dir():
         msg = (
             f"unknown model {str(model)!r}: neither one that comes with magxr ({sorted(SHIPPED)}) nor a "
-            f"folder with {CARD_FILE} and {HEAD_FILE}"
+            f"folder with {CARD_FILE} and {HEAD_FILE}; check the name or the path"
         )
         raise ModelError(msg)
     return path
@@ -141,10 +149,10 @@ def _read_card(folder: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
-        msg = f"{path} is not readable JSON ({error})"
+        msg = f"{path} is not readable JSON ({error}); restore it or train the model again"
         raise ModelError(msg) from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        msg = f'{path} is not a magxr model card: it lacks "format": {FORMAT!r}'
+        msg = f'{path} is not a magxr model card: it lacks "format": {FORMAT!r}; train one with magxr train'
         raise ModelError(msg)
     if content.get("format_version") != FORMAT_VERSION:
         msg = (
@@ -162,7 +170,8 @@ def _read(folder: Path, name: str) -> ModelSpec:
         not isinstance(fields, dict)
         or not {"name", "sha256", "trunk", "trunk_sha256"} <= set(fields) <= known
     ):
-        msg = f"{folder / CARD_FILE} holds no complete specification of model {name!r}"
+        fix = "restore it or train the model again"
+        msg = f"{folder / CARD_FILE} holds no complete specification of model {name!r}; {fix}"
         raise ModelError(msg)
     fields = dict(fields, path=str(folder / HEAD_FILE))
     fields["spacing"] = tuple(fields["spacing"])

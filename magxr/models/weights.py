@@ -70,7 +70,7 @@ def check_hash(path: Path, expected: str, layers: Sequence[LayerShape] = ()) -> 
     found = sha256(path)
     if found == expected:
         return
-    msg = f"{path} has the SHA-256 {found}, expected {expected}: it is damaged or another file"
+    msg = f"{path} has the SHA-256 {found}, expected {expected}: it is damaged or another file; restore it"
     if layers:
         try:
             read_layers(path, layers)
@@ -104,7 +104,7 @@ def read_layers(path: Path, layers: Sequence[LayerShape]) -> Tensors:
         package = "h5py"
         raise MissingExtraError(package, "files", "reading network weights") from None
     if not path.is_file():
-        msg = f"the weights file {path} does not exist"
+        msg = f"the weights file {path} does not exist; check the path"
         raise ModelError(msg)
     try:
         with h5py.File(path, "r") as file:

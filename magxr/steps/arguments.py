@@ -11,10 +11,10 @@ import numpy as np
 from magxr.errors import ParameterError
 
 
-def is_number(value: Any) -> bool:
-    """Tell whether a value is a finite real number, and not a truth value."""
+def is_number(value: Any, *, infinite: bool = False) -> bool:
+    """Tell whether a value is a real number, finite unless ``infinite`` is allowed, and not a truth value."""
     real = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    return real and math.isfinite(value)
+    return real and (math.isfinite(value) or (infinite and not math.isnan(value)))
 
 
 def number(
@@ -41,4 +41,17 @@ def number(
     if fits:
         return float(value)
     msg = f"{name}={value!r} must be a number {' and '.join(said)}" + (f", {unit}" if unit else "")
+    raise ParameterError(msg)
+
+
+def is_whole(value: Any, least: int) -> bool:
+    """Tell whether a value is an integer (and not a truth value) of at least ``least``."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and bool(value >= least)
+
+
+def flag(name: str, value: Any) -> bool:
+    """Return a truth value; text such as "no", which Python takes for true, is refused."""
+    if isinstance(value, (bool, np.bool)):
+        return bool(value)
+    msg = f"{name}={value!r} must be True or False"
     raise ParameterError(msg)

@@ -11,9 +11,10 @@ import xarray as xr
 from magxr.chunked.halo import map_halo
 from magxr.chunked.plan import is_chunked, rechunk
 from magxr.errors import GridError, ParameterError
-from magxr.geogrid import describe
+from magxr.geogrid import NT_UNITS, describe
 from magxr.kernels.votes import Ties, To, vote
-from magxr.labelled import canonical, derive, signed
+from magxr.labelled import canonical, check_labelled, derive, signed
+from magxr.steps.arguments import is_number, is_whole
 from magxr.steps.zones import mask_of, sides_of
 
 if TYPE_CHECKING:
@@ -85,7 +86,8 @@ def calibrate(
     ParameterError
         If an argument is out of range.
     GridError
-        If there is no probability, or ``where`` or ``barrier`` do not fit it.
+        If there is no probability, or ``where`` or ``barrier`` do not fit it. When computed: if a value does
+        not lie within 0 and 1.
     ChunkError
         If a chunk is smaller than ``neighbours // 2``.
 
@@ -228,6 +230,12 @@ def percent_linear(
 def _settled(
     probability: NDArray[np.float32], *others: Any, names: tuple[str, ...], **rule: Any
 ) -> NDArray[np.float32]:
+    # Comparisons with NaN are false: no answer is fine.
+    beyond = probability[(probability < 0) | (probability > 1)]
+    if beyond.size:
+        fix = "give the result of classify(...)"
+        msg = f"the map holds {beyond[0]:g}; probabilities must lie within 0 and 1: {fix}"
+        raise GridError(msg)
     return vote(probability, **rule, **dict(zip(names, others, strict=True)))
 
 
@@ -252,12 +260,17 @@ def _like(values: Values, other: Values, what: str) -> Values:
 
 def _probability(obj: xr.Dataset | xr.DataArray, variable: Hashable | None) -> tuple[Hashable, xr.DataArray]:
     name: Hashable = variable if variable is not None else "linear_probability"
+    check_labelled(obj)
     if isinstance(obj, xr.DataArray):
+        if str(obj.attrs.get("units", "")).strip().lower() in NT_UNITS:
+            msg = f"{obj.name!r} is an anomaly in nT, not a probability; classify(...) first"
+            raise GridError(msg)
         return obj.name if obj.name is not None else name, obj
     return name, _named(obj, name, "classify(...) first, or name the probability with variable='...'")
 
 
 def _classes(obj: xr.Dataset | xr.DataArray, variable: Hashable | None) -> xr.DataArray:
+    check_labelled(obj)
     if isinstance(obj, xr.DataArray):
         return obj
     return _named(obj, variable if variable is not None else "linear", "calibrate(...) first")
@@ -273,17 +286,17 @@ def _named(ds: xr.Dataset, name: Hashable, fix: str) -> xr.DataArray:
 def _check(
     neighbours: int, keep: tuple[float, float], majority: float, cut: float, to: str, ties: str
 ) -> None:
-    whole = isinstance(neighbours, int | np.integer) and not isinstance(neighbours, bool)
-    if not whole or neighbours < 1 or neighbours % 2 == 0:
+    if not is_whole(neighbours, 1) or neighbours % 2 == 0:
         msg = f"neighbours is {neighbours!r}; the box is centred on a cell, so it must be odd and at least 1"
         raise ParameterError(msg)
-    if len(keep) != 2 or not 0.0 <= keep[0] <= keep[1] <= 1.0:
-        msg = f"keep is {tuple(keep)}; it must be two probabilities, 0 <= first <= second <= 1"
+    pair = isinstance(keep, (tuple, list)) and len(keep) == 2 and all(is_number(p) for p in keep)
+    if not pair or not 0.0 <= keep[0] <= keep[1] <= 1.0:
+        msg = f"keep is {keep!r}; it must be two probabilities, 0 <= first <= second <= 1, e.g. (0.3, 0.7)"
         raise ParameterError(msg)
-    if not 0.0 < majority <= 1.0:
+    if not is_number(majority) or not 0.0 < majority <= 1.0:
         msg = f"majority is {majority!r}; it is a share of the votes, over 0 and at most 1"
         raise ParameterError(msg)
-    if not 0.0 <= cut <= 1.0:
+    if not is_number(cut) or not 0.0 <= cut <= 1.0:
         msg = f"cut is {cut!r}; it is a probability, from 0 to 1"
         raise ParameterError(msg)
     for name, value, known in (("to", to, get_args(To)), ("ties", ties, get_args(Ties))):

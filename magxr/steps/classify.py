@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from magxr.chunked.blocks import map_regions
+from magxr.chunked.quantiles import check_some
 from magxr.errors import ModelError, ParameterError
 from magxr.kernels.windows import Centres, centres
 from magxr.labelled import anomaly, canonical, on_grid
+from magxr.steps.arguments import is_number
 from magxr.steps.cells import filled
 from magxr.steps.cutting import check_window, need_xbatcher
 from magxr.steps.predictor import Predictor, predictor_of, verify_spacing
@@ -75,7 +77,8 @@ def classify(
     Raises
     ------
     ParameterError, GridError
-        If an argument is out of range or the map is smaller than a window.
+        If an argument is out of range or the map is smaller than a window, or is in memory and has no data
+        at all. When computed: if the map holds fill values.
     ModelError
         If the model expects another spacing or window.
 
@@ -101,6 +104,7 @@ def classify(
     _check(grid, predictor, stride, size, max_missing, edges)
     verify_spacing(grid, predictor, check_spacing)
     need_xbatcher("classifying windows")
+    check_some(values, da.name)
     rows = centres(grid.shape[0], predictor.window, stride)
     columns = centres(grid.shape[1], predictor.window, stride, wrap=grid.wraps, anchor=grid.column0)
     jobs, chunks = jobs_of(values, grid, rows, columns, pad=edges == "pad")
@@ -151,7 +155,7 @@ def _check(
 ) -> None:
     if size is not None and size != predictor.window:
         fix = "leave size out, or train a model of that size"
-        msg = f"size is {size}, but the model reads windows of {predictor.window} cells; {fix}"
+        msg = f"size is {size!r}, but the model reads windows of {predictor.window} cells; {fix}"
         raise ModelError(msg)
     check_window(grid, predictor.window, stride)
     if (predictor.window - stride) % 2:
@@ -161,7 +165,7 @@ def _check(
             f"is odd; use stride {' or '.join(map(str, near))}"
         )
         raise ParameterError(msg)
-    if not 0.0 <= max_missing <= 1.0:
+    if not is_number(max_missing) or not 0.0 <= max_missing <= 1.0:
         msg = f"max_missing is {max_missing!r}; it is a share of a window's cells, from 0 to 1"
         raise ParameterError(msg)
     if edges not in ("none", "pad"):

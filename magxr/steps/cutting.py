@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from magxr.chunked.blocks import Job, Jobs, reach
+from magxr.chunked.quantiles import check_block
 from magxr.errors import GridError, MissingExtraError, ParameterError
 from magxr.kernels.windows import divisors, runs, shares
 
@@ -30,7 +31,8 @@ def check_window(grid: Grid, size: int, stride: int) -> None:
             msg = f"{name} is {value!r}; it must be a whole number of cells, at least 1"
             raise ParameterError(msg)
     if stride > size:
-        msg = f"stride {stride} is larger than the window of {size}; cells between windows would go unseen"
+        fix = f"use at most {size}"
+        msg = f"stride {stride} is larger than the window of {size}, so cells would go unseen; {fix}"
         raise ParameterError(msg)
     if size > min(grid.shape):
         msg = (
@@ -136,6 +138,7 @@ def cut_task(
     stride: int,
 ) -> NDArray[Any]:
     """Copy the windows out of a block in memory; xbatcher does each stretch of even stride."""
+    check_block(block, infinite=True)
     out = np.empty((chosen.stop - chosen.start, size, size), dtype=block.dtype)
     for r in runs(rows, stride):
         for c in runs(columns, stride):

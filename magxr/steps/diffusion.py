@@ -9,11 +9,11 @@ import numpy as np
 
 from magxr.chunked.exchange import step_blocks
 from magxr.chunked.plan import is_chunked
-from magxr.chunked.quantiles import FILL_VALUES, quartiles
-from magxr.errors import GridError, ParameterError
+from magxr.chunked.quantiles import check_block, quartiles
+from magxr.errors import ParameterError
 from magxr.labelled import Labelled, anomaly, apply
 from magxr.steps.arguments import is_number, number
-from magxr.steps.orientation import check_scales, structure
+from magxr.steps.orientation import check_fits, check_scales, structure
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -101,7 +101,8 @@ def diffuse(
     ChunkError
         If a chunk, or a grid that goes round the globe, is smaller than the reach of one step.
     GridError
-        If ``obj`` is not a grid of anomalies. When computed: if it holds infinite or fill values.
+        If ``obj`` is not a grid of anomalies. When computed: if it has no value at all (unless ``scale`` or
+        the quartiles are given), or holds infinite or fill values.
 
     Warns
     -----
@@ -147,9 +148,10 @@ def diffuse(
     given: Any = _interquartile_range(anomaly(obj, variable)) if scale is None else float(scale)
 
     def work(values: Any, grid: Grid) -> Any:
+        check_fits(grid, sigma, rho)
         strong = given
         if strong is None:
-            quarter = quartiles(values)
+            quarter = quartiles(values, checked=True, constant=True)
             strong = quarter[2] - quarter[0]
         if is_chunked(strong) and not is_chunked(values):
             strong = strong.compute()
@@ -188,22 +190,8 @@ def _steps_of_block(
 ) -> NDArray[Any]:
     from magxr.kernels import diffusion
 
-    _refuse_what_is_no_anomaly(block)
+    check_block(block)
     return diffusion.diffuse(block, steps=count, halo=halo, scale=float(scale), **parameters)
-
-
-def _refuse_what_is_no_anomaly(block: NDArray[Any]) -> None:
-    """Raise on infinite and fill values, which would be smeared along the stripes."""
-    if not np.isfinite(block).any():
-        return
-    for value in (np.nanmin(block), np.nanmax(block)):
-        if np.isinf(value):
-            msg = f"the anomaly has infinite cells ({value}); mask them with .where(np.isfinite(...))"
-            raise GridError(msg)
-        if abs(value) in FILL_VALUES:
-            fix = f"mask it with .where(anomaly != {value:g}) or open the file with mask_and_scale=True"
-            msg = f"the anomaly reaches {value:g} nT, which is a fill value and no anomaly; {fix}"
-            raise GridError(msg)
 
 
 def _interquartile_range(da: xr.DataArray) -> Any:

@@ -11,13 +11,17 @@ import xarray as xr
 
 from magxr import labelled
 from magxr.chunked import gaps, respace
+from magxr.chunked.fold import on_chunks
 from magxr.chunked.plan import is_chunked, rechunk
-from magxr.errors import GridError, MagxrWarning, ParameterError
+from magxr.chunked.quantiles import check_block, check_some
+from magxr.errors import MagxrWarning, ParameterError
 from magxr.steps.points import grid_points
 from magxr.steps.spacing import SpacingAdvice, degrees, suggest_spacing
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
+
+    from numpy.typing import NDArray
 
     from magxr.geogrid import Grid, Layout
 
@@ -25,6 +29,8 @@ __all__ = ["SpacingAdvice", "grid", "grid_points", "suggest_spacing"]
 
 NARROWEST = 0.1
 """Cells are not taken for narrower than this share of their width at the equator (84 degrees of latitude)."""
+FINEST = 100
+"""Most new cells along the side of an old one: more is a slip of units, and would not fit anywhere."""
 FLAG = {
     "long_name": "value was interpolated over a gap",
     "flag_values": np.array([0, 1], dtype=np.int8),
@@ -72,7 +78,8 @@ def grid(
     Raises
     ------
     GridError
-        If ``obj`` is no grid in nT, or is in memory and has no data at all.
+        If ``obj`` is no grid in nT, or is in memory and has no data at all. When computed: if it holds fill
+        values.
     ParameterError
         If ``spacing`` or ``max_gap`` cannot be read, leave fewer than 2 x 2 cells, or, on a grid that goes
         round the globe, do not divide 360 degrees.
@@ -114,20 +121,26 @@ def grid(
     steps = _spacing(spacing)
     gap = _cells(max_gap, old)
     new, axes = _new_grid(old, steps) if steps else (old, None)
-    if not is_chunked(values) and not np.isfinite(values).any():
-        msg = f"{da.name or 'the anomaly'} has no data: every cell is NaN or infinite, nothing to grid from"
-        raise GridError(msg)
+    check_some(values, da.name)
+    values = on_chunks(values, _vetted, name="grid-vetted")
 
     parameters = {"spacing": None if spacing is None else _written(spacing), "max_gap": max_gap}
-    whole = _filled_in(values, old, gap)
+    with labelled.own_names(old):
+        whole = _filled_in(values, old, gap)
     flag = _flagged(da, values, whole, layout)
     if axes is None:
         out = labelled.apply(obj, lambda _, __: whole, step="grid", parameters=parameters, variable=variable)
         return out.assign_coords(filled=(da.dims, labelled.laid_out(flag, layout), FLAG))
     _warn(old, new, obj, da)
-    result = respace.respace(whole, axes, wrap=old.wraps)
-    marks = respace.resample(flag, axes, wrap=old.wraps) * ~np.isnan(result)
+    with labelled.own_names(old):
+        result = respace.respace(whole, axes, wrap=old.wraps)
+        marks = respace.resample(flag, axes, wrap=old.wraps) * ~np.isnan(result)
     return _on_new_cells(obj, da, layout, new, result, marks, parameters)
+
+
+def _vetted(block: NDArray[Any]) -> NDArray[Any]:
+    check_block(block, infinite=True)
+    return block
 
 
 def _filled_in(values: Any, old: Grid, gap: int) -> Any:
@@ -194,7 +207,13 @@ def _written(spacing: object) -> object:
 def _cells(max_gap: object, old: Grid) -> int:
     """Return the widest gap to fill in cells."""
     if isinstance(max_gap, str):
-        return int(degrees(max_gap, "max_gap") / old.spacing[0] + 1e-9)
+        try:
+            float(max_gap)
+        except ValueError:
+            return int(degrees(max_gap, "max_gap") / old.spacing[0] + 1e-9)
+        fix = "give whole cells as a number, e.g. max_gap=32, or a length such as '60 km'"
+        msg = f"max_gap={max_gap!r} is text without a unit; {fix}"
+        raise ParameterError(msg)
     number = isinstance(max_gap, (int, float, np.integer, np.floating)) and not isinstance(max_gap, bool)
     if not number or not float(max_gap).is_integer() or float(max_gap) < 0:  # type: ignore[arg-type]
         msg = f"max_gap={max_gap!r} must be a whole number of cells, 0 or more, or a length such as '60 km'"
@@ -204,6 +223,13 @@ def _cells(max_gap: object, old: Grid) -> int:
 
 def _new_grid(old: Grid, steps: tuple[float, float]) -> tuple[Grid, tuple[respace.Axis, respace.Axis] | None]:
     """Lay the new cells over the old; no axes where they are the same."""
+    for new, was in zip(steps, old.spacing, strict=True):
+        if was / new > FINEST:
+            msg = (
+                f"spacing of {_shown(new)} would cut every cell of {_shown(was)} into {was / new:.3g}; at "
+                f"most {FINEST} are allowed: check the unit, or use {_shown(was / FINEST)} or more"
+            )
+            raise ParameterError(msg)
     ratios = [_ratio(new / was) for new, was in zip(steps, old.spacing, strict=True)]
     if ratios == [1, 1]:
         return old, None
@@ -245,13 +271,16 @@ def _shown(step: float) -> str:
 
 
 def _warn(old: Grid, new: Grid, obj: xr.Dataset | xr.DataArray, da: xr.DataArray) -> None:
-    for name, was, now in zip(("latitude", "longitude"), old.spacing, new.spacing, strict=True):
-        if now > was * 1.001:
-            msg = (
-                f"the new cells are coarser along {name} ({_shown(now)}) than the data ({_shown(was)}): "
-                f"anomalies narrower than {_shown(2 * now)} will alias; smooth them away first"
-            )
-            warnings.warn(msg, MagxrWarning, stacklevel=3)
+    axes = zip(("latitude", "longitude"), old.spacing, new.spacing, strict=True)
+    coarser = [(name, was, now) for name, was, now in axes if now > was * 1.001]
+    if coarser:
+        names = " and ".join(name for name, _, _ in coarser)
+        was, now = max(was for _, was, _ in coarser), max(now for _, _, now in coarser)
+        msg = (
+            f"the new cells are coarser along {names} ({_shown(now)}) than the data ({_shown(was)}): "
+            f"anomalies narrower than {_shown(2 * now)} will alias; smooth them away first"
+        )
+        warnings.warn(msg, MagxrWarning, stacklevel=3)
     if isinstance(obj, xr.Dataset):
         lost = sorted(
             str(k) for k, v in obj.data_vars.items() if k != da.name and {old.lat, old.lon} & set(v.dims)

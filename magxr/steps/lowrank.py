@@ -14,6 +14,7 @@ from magxr.chunked.tiles import tiled_low_rank
 from magxr.errors import ParameterError
 from magxr.geogrid import describe
 from magxr.labelled import anomaly, apply
+from magxr.steps.arguments import flag, is_number, is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -79,7 +80,7 @@ def denoise(
         large for one decomposition.
     GridError
         If the values are unusable: all missing, infinite, constant or a fill value. Lazy input in tile
-        mode is read once only and refused for infinite cells only.
+        mode is read once only and refused for infinite cells and fill values, when they are met.
     ChunkError
         In tile mode, if a chunk is smaller than the halo of ``tile - 1`` cells.
 
@@ -105,6 +106,7 @@ def denoise(
     da = anomaly(obj, variable)
     shape = describe(da)[0].shape
     _check(shape, variance, k, mode, tile)
+    center, residual = flag("center", center), flag("residual", residual)
     source: Any = obj
     if isinstance(obj, xr.DataArray) and residual:
         variable = da.name if da.name is not None else "anomaly"
@@ -170,15 +172,15 @@ def _check(shape: tuple[int, int], variance: float, k: int | None, mode: str, ti
     if mode not in ("region", "tile"):
         msg = f"mode must be 'region' or 'tile', got {mode!r}"
         raise ParameterError(msg)
-    if not 0 < variance <= 1:
-        msg = f"variance must be a share greater than 0 and at most 1 (the paper: 0.98), got {variance}"
+    if not is_number(variance) or not 0 < variance <= 1:
+        msg = f"variance must be a share greater than 0 and at most 1 (the paper: 0.98), got {variance!r}"
         raise ParameterError(msg)
     if k is not None and variance != VARIANCE:
-        msg = f"give k={k} or variance={variance}, not both: each of them sets the rank"
+        msg = f"give k={k!r} or variance={variance}, not both: each of them sets the rank"
         raise ParameterError(msg)
     if mode == "tile":
-        if tile % 2 or tile < 8:
-            msg = f"tile must be an even number of at least 8 cells, got {tile}"
+        if not is_whole(tile, 8) or tile % 2:
+            msg = f"tile must be an even whole number of at least 8 cells, got {tile!r}"
             raise ParameterError(msg)
         if tile > min(shape):
             msg = (
@@ -187,8 +189,8 @@ def _check(shape: tuple[int, int], variance: float, k: int | None, mode: str, ti
             )
             raise ParameterError(msg)
     most = tile if mode == "tile" else min(shape)
-    if k is not None and not (isinstance(k, int | np.integer) and 1 <= k <= most):
-        msg = f"k must be a whole number from 1 to {most} (the shorter side), got {k}"
+    if k is not None and not (is_whole(k, 1) and k <= most):
+        msg = f"k must be a whole number from 1 to {most} (the shorter side), got {k!r}"
         raise ParameterError(msg)
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from magxr.chunked.halo import map_halo
-from magxr.errors import MagxrWarning
+from magxr.chunked.quantiles import check_block, check_some
+from magxr.errors import MagxrWarning, ParameterError
 from magxr.labelled import derive
 from magxr.steps.arguments import number
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from magxr.chunked.halo import Place
     from magxr.geogrid import Grid
 
+_WIDEST = 100
+"""Scale in pixels that is let pass on any grid, however small."""
 _COHERENCE = {
     "long_name": "coherence of the magnetic lineations",
     "units": "1",
@@ -69,6 +72,9 @@ def structure(
         If ``sigma`` or ``rho`` is out of its range.
     ChunkError
         If a chunk is smaller than the reach of the tensor.
+    GridError
+        If ``obj`` is not a grid of anomalies, or is in memory and has no data at all. When computed: if it
+        holds infinite or fill values.
 
     Notes
     -----
@@ -87,6 +93,8 @@ def structure(
     reach = radius(sigma, rho)
 
     def work(values: Any, grid: Grid) -> Mapping[str, Any]:
+        check_fits(grid, sigma, rho)
+        check_some(values)
         both = map_halo(
             _orientation_of_block,
             values,
@@ -112,15 +120,24 @@ def structure(
 
 
 def check_scales(sigma: Any, rho: Any) -> None:
-    """Refuse scales that cannot be; warn where the integration scale is less than the noise scale."""
+    """Refuse scales that cannot be on any grid."""
     number("sigma", sigma, least=0, unit="pixels")
     number("rho", rho, above=0, unit="pixels")
+
+
+def check_fits(grid: Grid, sigma: float, rho: float) -> None:
+    """Refuse scales wider than the whole grid (metres taken for pixels); warn where they disagree."""
+    for name, value in (("sigma", sigma), ("rho", rho)):
+        if value > max(_WIDEST, *grid.shape):
+            size = f"{grid.shape[0]} x {grid.shape[1]}"
+            msg = f"{name}={value:g} is wider than the grid of {size} cells; give it in pixels, e.g. {name}=2"
+            raise ParameterError(msg)
     if rho < sigma:
         msg = (
             f"rho={rho:g} is less than sigma={sigma:g} pixels: the integration scale must not be "
             "underestimated; make it at least the width of the stripes"
         )
-        warnings.warn(msg, MagxrWarning, stacklevel=3)
+        warnings.warn(msg, MagxrWarning, stacklevel=5)
 
 
 def _orientation_of_block(
@@ -128,6 +145,7 @@ def _orientation_of_block(
 ) -> NDArray[Any]:
     from magxr.kernels.structure import orientation
 
+    check_block(block)
     first = place.rows[0] - place.halo[0]
     return orientation(block, sigma, rho, stretch=stretch[first : first + block.shape[0] + 1])
 

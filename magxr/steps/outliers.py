@@ -11,6 +11,7 @@ from magxr.chunked.fold import fold, on_chunks, then
 from magxr.chunked.quantiles import extremes, mean, quartiles
 from magxr.errors import GridError, ParameterError
 from magxr.labelled import anomaly, apply, canonical
+from magxr.steps.arguments import is_number
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -59,8 +60,8 @@ def remove_outliers(obj: Labelled, *, k: float = 1.5, variable: Hashable | None 
     Tukey, J. W., 1977. Exploratory Data Analysis. Addison-Wesley.
     Ghosh et al., 2026, Sci. Rep. 16, 1185: workflow step 2, with k = 1.5, by study area.
     """
-    if not k > 0:
-        msg = f"k must be greater than 0 interquartile ranges (the paper uses 1.5), got {k}"
+    if not is_number(k, infinite=True) or not k > 0:
+        msg = f"k must be greater than 0 interquartile ranges (the paper uses 1.5), got {k!r}"
         raise ParameterError(msg)
 
     def work(values: Values, _: Grid) -> tuple[Values, Extras]:

@@ -11,6 +11,7 @@ import xarray as xr
 from magxr import labelled
 from magxr.errors import MissingExtraError, ParameterError
 from magxr.geogrid import EARTH_RADIUS
+from magxr.steps.arguments import is_number
 from magxr.steps.spacing import KM_PER_DEGREE, degrees
 
 if TYPE_CHECKING:
@@ -85,8 +86,8 @@ def grid_points(
     both = isinstance(spacing, (tuple, list))
     step = (degrees(spacing[0]), degrees(spacing[1])) if both else (degrees(spacing),) * 2
     reach = None if max_distance is None else degrees(max_distance, "max_distance") * KM_PER_DEGREE
-    if damping is not None and not damping > 0:
-        msg = f"damping={damping} must be larger than zero, e.g. 1e-4, or None for none"
+    if damping is not None and not (is_number(damping) and damping > 0):
+        msg = f"damping={damping!r} must be larger than zero, e.g. 1e-4, or None for none"
         raise ParameterError(msg)
     lat, lon, value = _columns(table, latitude, longitude, anomaly)
     lats, lons = _cells(lat, lon, step, region)
@@ -122,13 +123,16 @@ def grid_points(
 
 
 def _columns(table: Any, *names: str) -> list[Reals]:
+    if not hasattr(table, "keys"):
+        msg = f"the table is a {type(table).__name__}; give a DataFrame, a Dataset or a mapping of columns"
+        raise ParameterError(msg)
     have = [str(k) for k in (table.variables if isinstance(table, xr.Dataset) else table.keys())]
     lacking = [n for n in names if n not in have]
     if lacking:
         fix = "name it with latitude=, longitude=, anomaly="
         msg = f"no column {lacking[0]!r} in the table (it has {have}); {fix}"
         raise ParameterError(msg)
-    columns = [np.asarray(table[n], dtype=np.float64).ravel() for n in names]
+    columns = [_numbers(table[n], n) for n in names]
     sizes = [c.size for c in columns]
     if len(set(sizes)) > 1:
         msg = f"the columns {list(names)} have {sizes} rows; they must have as many"
@@ -144,6 +148,14 @@ def _columns(table: Any, *names: str) -> list[Reals]:
     return [c[complete] for c in columns]
 
 
+def _numbers(column: Any, name: str) -> Reals:
+    try:
+        return np.asarray(column, dtype=np.float64).ravel()
+    except (TypeError, ValueError) as error:
+        msg = f"the column {name!r} holds something that is no number ({error}); convert or drop those rows"
+        raise ParameterError(msg) from error
+
+
 def _cells(lat: Reals, lon: Reals, step: tuple[float, float], region: object) -> tuple[Reals, Reals]:
     """Return the cell centres of the region, or of the smallest one that holds the data."""
     south: float
@@ -155,10 +167,11 @@ def _cells(lat: Reals, lon: Reals, step: tuple[float, float], region: object) ->
         cols = int(np.floor((west + ((lon - west) % 360).max()) / step[1]) - first) + 1
         south, west = float(south * step[0]), float(first * step[1])
     else:
-        if not isinstance(region, (tuple, list)) or len(region) != 4:
+        four = isinstance(region, (tuple, list)) and len(region) == 4
+        if not four or not all(is_number(edge) for edge in region):  # type: ignore[attr-defined]
             msg = f"region={region!r} must be (west, east, south, north) in degrees"
             raise ParameterError(msg)
-        west, east, south, north = map(float, region)
+        west, east, south, north = map(float, region)  # type: ignore[call-overload]
         width = (east - west) % 360 or 360.0
         rows, cols = round((north - south) / step[0]), round(width / step[1])
         if not -90 <= south < north <= 90 or min(rows, cols) < 2:

@@ -6,11 +6,11 @@ import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-import numpy as np
-
 from magxr.errors import MagxrWarning, ModelError, ParameterError
+from magxr.steps.arguments import is_whole
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from magxr.geogrid import Grid
@@ -50,7 +50,7 @@ class _Loaded:
 
 def predictor_of(model: Any, batch: int | None) -> Predictor:
     """Return a `Predictor` for a name, a path, a loaded specification, or what is one already."""
-    if batch is not None and (not isinstance(batch, int | np.integer) or batch < 1):
+    if batch is not None and not is_whole(batch, 1):
         msg = f"batch is {batch!r}; it must be a whole number of windows, at least 1"
         raise ParameterError(msg)
     if isinstance(model, Predictor):
@@ -66,6 +66,13 @@ def predictor_of(model: Any, batch: int | None) -> Predictor:
     return _Loaded(replace(model, batch=int(batch)) if batch else model)
 
 
+def _within(low: float, high: float) -> float:
+    """Return a plain number about half way between two others."""
+    middle = 0.5 * (low + high)
+    plain = float(f"{middle:.2g}")
+    return plain if low <= plain <= high else middle
+
+
 def verify_spacing(grid: Grid, predictor: Predictor, check: bool | str) -> None:
     """Refuse, or warn of, a map whose spacing the model was not trained for."""
     if check not in (True, False, "warn"):
@@ -78,9 +85,10 @@ def verify_spacing(grid: Grid, predictor: Predictor, check: bool | str) -> None:
     low, high = float(allowed[0]), float(allowed[1])
     if all(low * (1 - 1e-6) <= s <= high * (1 + 1e-6) for s in have):
         return
+    fix = f"respace it, e.g. grid(spacing='{_within(low, high):g} arcmin') or --spacing in a run"
     msg = (
         f"the map's spacing is {have[0]:.4g} x {have[1]:.4g} arcmin, but the model expects {low:.4g} to "
-        f"{high:.4g}; respace with grid(spacing=...), or pass check_spacing=False to go on all the same"
+        f"{high:.4g}; {fix}, or pass classify(check_spacing=False) to go on all the same"
     )
     if check == "warn":
         warnings.warn(msg, MagxrWarning, stacklevel=3)

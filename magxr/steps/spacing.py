@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from magxr.errors import ParameterError
 from magxr.geogrid import EARTH_RADIUS
+from magxr.steps.arguments import is_number, is_whole
 
 KM_PER_DEGREE = math.radians(1) * EARTH_RADIUS / 1000
 """Length of one degree along a meridian of the sphere, km."""
@@ -121,19 +122,20 @@ def suggest_spacing(
     ----------
     Ghosh et al. (2026), Sci. Rep. 16, 1185: Methods, step 3.
     """
-    few, many = anomalies
-    if not (math.isfinite(anomaly_width_km) and anomaly_width_km > 0):
-        msg = f"anomaly_width_km={anomaly_width_km} must be larger than zero, e.g. 10 for 10 km"
+    if not (is_number(anomaly_width_km) and anomaly_width_km > 0):
+        msg = f"anomaly_width_km={anomaly_width_km!r} must be larger than zero, e.g. 10 for 10 km"
         raise ParameterError(msg)
-    if not -90 < latitude < 90:
-        msg = f"latitude={latitude} must lie between -90 and 90 degrees, without the poles"
+    if not (is_number(latitude) and -90 < latitude < 90):
+        msg = f"latitude={latitude!r} must lie between -90 and 90 degrees, without the poles"
         raise ParameterError(msg)
-    if window < 2:
-        msg = f"window={window} must be at least 2 pixels"
+    if not is_whole(window, 2):
+        msg = f"window={window!r} must be a whole number of at least 2 pixels"
         raise ParameterError(msg)
-    if not 0 < few <= many:
+    pair = isinstance(anomalies, (tuple, list)) and len(anomalies) == 2 and all(map(is_number, anomalies))
+    if not pair or not 0 < anomalies[0] <= anomalies[1]:
         msg = f"anomalies={anomalies} must be the fewest and the most, both larger than zero, e.g. (4, 6)"
         raise ParameterError(msg)
+    few, many = anomalies
     width = anomaly_width_km / (KM_PER_DEGREE / 60 * math.sqrt(math.cos(math.radians(latitude))))
     nyquist = width / 2
     low, high = few * width / window, many * width / window

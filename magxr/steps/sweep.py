@@ -9,6 +9,7 @@ import numpy as np
 
 from magxr.chunked.blocks import Job, Jobs, output_chunks, reach
 from magxr.chunked.plan import is_chunked
+from magxr.chunked.quantiles import check_block
 from magxr.errors import ModelError
 from magxr.kernels.windows import shares
 from magxr.steps.cutting import stream
@@ -117,6 +118,7 @@ def probability_task(
     out = np.full(shape, np.nan, dtype=np.float32)
     if block is None:
         return out
+    check_block(block, infinite=True)
     places = _starts(answered, stride)
     real = (span[0].real, span[1].real)
     share = shares(_missing(block, mask), real, size, *places)

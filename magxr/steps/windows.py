@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from magxr.chunked.blocks import Jobs, map_regions
+from magxr.chunked.quantiles import check_some
 from magxr.errors import MagxrWarning, ParameterError
 from magxr.kernels.windows import Edges, starts, starts_around
 from magxr.labelled import anomaly, canonical, signed
@@ -78,7 +79,8 @@ def windows(
     ParameterError
         If size or stride are out of range, or the windows do not go round a global map evenly.
     GridError
-        If the map is smaller than a window.
+        If the map is smaller than a window, or is in memory and has no data at all. When computed: if it
+        holds fill values.
 
     Notes
     -----
@@ -96,6 +98,7 @@ def windows(
     values, grid, _ = canonical(da)
     check_window(grid, size, stride)
     need_xbatcher("cutting windows")
+    check_some(values, da.name)
     rows = starts(grid.shape[0], size, stride, edges)
     columns = (
         starts_around(grid.shape[1], stride, grid.column0)

@@ -9,6 +9,8 @@ import xarray as xr
 from magxr.errors import GridError, ParameterError
 from magxr.geogrid import NT_UNITS
 from magxr.labelled import anomaly as anomaly_of
+from magxr.labelled import check_labelled
+from magxr.steps.arguments import is_number, is_whole
 from magxr.view import layers, maps
 from magxr.view.figures import is_residual
 from magxr.view.screen import CELLS, pictures
@@ -109,11 +111,17 @@ def plot(
     >>> magxr.plot(wavy_sea_floor()).get_title(loc="left")
     'Magnetic anomaly'
     """
-    if not isinstance(cells, int) or cells < 2:
+    if not is_whole(cells, 2):
         msg = f"cells must be an integer of at least 2, got {cells!r}"
         raise ParameterError(msg)
-    if limit is not None and not limit > 0:
+    check_labelled(obj)
+    if anomaly is not None:
+        check_labelled(anomaly)
+    if limit is not None and not (is_number(limit) and limit > 0):
         msg = f"limit must be above 0 nT (the colour bar runs from -limit to limit), got {limit!r}"
+        raise ParameterError(msg)
+    if ax is not None and not hasattr(ax, "imshow"):
+        msg = f"ax must be matplotlib axes, e.g. figure.add_subplot(), got {ax!r}"
         raise ParameterError(msg)
     if anomaly is None and isinstance(obj, xr.Dataset) and what in (None, "linear") and "linear" in obj:
         anomaly = _anomaly_beside(obj, variable)

@@ -77,7 +77,7 @@ def test_a_crs_survives_a_cut_across_the_seam():
 @pytest.mark.parametrize(
     ("bounds", "message"),
     [
-        ((0, 0, 10), r"bounds=\(0, 0, 10\) has 3 numbers; give west, south, east, north"),
+        ((0, 0, 10), r"bounds=\(0, 0, 10\) are not four numbers; give west, south, east, north"),
         ((0, 20, 10, 10), r"south must be below north, both within -90\.\.90"),
         ((0, 0, 10, 95), r"south must be below north, both within -90\.\.90"),
         ((0, 0, np.nan, 10), "south must be below north"),

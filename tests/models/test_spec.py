@@ -62,8 +62,10 @@ def test_a_model_that_moves_stays_valid(saved, tmp_path):
 
 
 def test_the_shipped_model_is_found_where_the_package_lies_elsewhere():
-    far = replace(spec.load(), path="/another/machine/head.npz")
+    far = replace(spec.load(), path="/another/machine/magxr/models/default/head.npz")
     assert spec.load(far).head_file().is_file()
+    with pytest.raises(ModelError, match="does not exist"):
+        spec.load(replace(far, path="/copied/by/someone/head.npz"))
 
 
 def test_saving_twice_needs_leave(saved, random_head):

@@ -134,7 +134,7 @@ def test_an_offset_is_what_centring_is_for():
         ({"k": 31}, "from 1 to 30 .*got 31"),
         ({"k": 2.5}, "whole number .*got 2.5"),
         ({"mode": "local"}, "'region' or 'tile', got 'local'"),
-        ({"mode": "tile", "tile": 15}, "even number .*got 15"),
+        ({"mode": "tile", "tile": 15}, "even whole number .*got 15"),
         ({"mode": "tile", "tile": 4}, "at least 8 cells, got 4"),
         ({"mode": "tile", "tile": 64}, "tile=64 is larger than .*30 x 40 cells; use tile=30 or less"),
         ({"mode": "tile", "tile": 16, "k": 17}, "from 1 to 16"),

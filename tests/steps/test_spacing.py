@@ -74,7 +74,7 @@ def test_latitude_and_small_windows():
         ({"anomaly_width_km": 0}, "anomaly_width_km=0 must be larger than zero"),
         ({"anomaly_width_km": float("nan")}, "anomaly_width_km=nan"),
         ({"anomaly_width_km": 10, "latitude": 90}, "latitude=90 must lie between -90 and 90"),
-        ({"anomaly_width_km": 10, "window": 1}, "window=1 must be at least 2"),
+        ({"anomaly_width_km": 10, "window": 1}, "window=1 must be a whole number of at least 2"),
         (
             {"anomaly_width_km": 10, "anomalies": (6, 4)},
             r"anomalies=\(6, 4\) must be the fewest and the most",
