@@ -10,14 +10,18 @@ Run: python benchmarks/map_accuracy.py --scenes 50 --stride 20 --out map_accurac
 
 import argparse
 import json
+import math
 import time
 import warnings
 from pathlib import Path
 
 import numpy as np
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
 
 import magxr
 from magxr.models.evaluate import block_interval, confusion
+from magxr.runs.config import RunConfig
 from magxr.synthetic.scenes import training_scenes
 
 FIRST = 2_000_000
@@ -28,9 +32,9 @@ SPACING = "0.72 arcmin"
 def one(seed: int, stride: int, model: str, batch: int | None) -> dict[str, np.ndarray]:
     scene = next(iter(training_scenes([seed], (SIDE, SIDE), SPACING)))
     maps = magxr.diffuse(magxr.denoise(magxr.grid(magxr.remove_outliers(scene[["anomaly"]]))))
-    result = magxr.calibrate(
-        magxr.classify(maps["anomaly"], model=model, stride=stride, batch=batch)
-    ).compute()
+    raw = magxr.classify(maps["anomaly"], model=model, stride=stride, batch=batch)
+    votes = RunConfig("", Path(), stride=stride).votes(250)
+    result = magxr.calibrate(raw, neighbours=votes).compute()
     truth = scene["linear"].sel(lat=result.lat, lon=result.lon, method="nearest").values
     share = _window_share(scene["linear"].values, result, scene)
     return {
@@ -74,6 +78,32 @@ def scores(kept: list[dict[str, np.ndarray]], which) -> dict:
     return found
 
 
+def picture(kept: list[dict[str, np.ndarray]]) -> Figure:
+    """Draw scenes with the truth outlined and what was called linear, nonlinear or left without an answer."""
+    figure = Figure(figsize=(12, 4.4 * math.ceil(len(kept) / 3)), layout="constrained")
+    colours = ListedColormap(["#d9d9d9", "#5b3a8c", "#1b7f5c"])
+    for number, scene in enumerate(kept):
+        over = figure.add_subplot(2 * math.ceil(len(kept) / 3), 3, number + 1 + 3 * (number // 3))
+        under = figure.add_subplot(2 * math.ceil(len(kept) / 3), 3, number + 4 + 3 * (number // 3))
+        limit = np.nanquantile(np.abs(scene["anomaly"]), 0.98)
+        box = (0, 1, 0, 1)
+        over.imshow(scene["anomaly"], origin="lower", cmap="RdBu_r", vmin=-limit, vmax=limit, extent=box)
+        under.imshow(scene["linear"], origin="lower", cmap=colours, vmin=-1, vmax=1, extent=box)
+        good = scene["linear"] >= 0
+        right = np.mean(scene["linear"][good] == scene["truth"][good]) if good.any() else np.nan
+        over.set_title(
+            f"unseen scene {number + 1}: {100 * right:.0f} % of answers right", fontsize=9, loc="left"
+        )
+        for ax in (over, under):
+            if np.ptp(scene["truth"]):
+                ax.contour(scene["truth"], [0.5], colors="k", linewidths=1.2, extent=box)
+            ax.set(xticks=[], yticks=[])
+    figure.suptitle(
+        "above: diffused anomaly; below: green linear, violet nonlinear, grey no answer; line: truth"
+    )
+    return figure
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scenes", type=int, default=50)
@@ -97,6 +127,7 @@ def main() -> None:
         "windows clearly linear or nonlinear (70 %)": scores(kept, lambda s: np.abs(s["share"] - 0.5) >= 0.2),
         "no answer, share": float(np.mean([np.mean(s["linear"] < 0) for s in kept])),
     }
+    picture(kept[:6]).savefig(given.out / "scenes.png", dpi=90)
     (given.out / "report.json").write_text(json.dumps(report, indent=1, default=float))
     print(json.dumps(report, indent=1, default=float))
 

@@ -7,7 +7,7 @@ is loaded when it is first used, so the import stays as light as xarray's own.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from magxr import accessor, errors  # importing the accessor registers `.mag`
 from magxr._version import __version__
@@ -35,6 +35,20 @@ _HOME = {
 """Public function -> module that defines it, imported on first use."""
 
 __all__ = ["__version__", "accessor", "errors", *_HOME]
+
+if TYPE_CHECKING:  # so that type checkers and editors see what `__getattr__` finds
+    from magxr.io.catalog import open_region, regions
+    from magxr.io.read import open_anomaly
+    from magxr.runs.pipeline import run
+    from magxr.steps.calibrate import calibrate, percent_linear
+    from magxr.steps.classify import classify
+    from magxr.steps.diffusion import diffuse, structure
+    from magxr.steps.gridding import grid, grid_points, suggest_spacing
+    from magxr.steps.labels import label_windows
+    from magxr.steps.lowrank import denoise
+    from magxr.steps.outliers import remove_outliers, summary
+    from magxr.steps.windows import windows
+    from magxr.view.plot import plot
 
 
 def __getattr__(name: str) -> Any:

@@ -92,7 +92,12 @@ def _run_parser(commands: argparse._SubParsersAction[_Parser]) -> None:
     p.add_argument("--stride", type=int, help="cells between neighbouring windows (10)")
     p.add_argument("--max-missing", type=float, help="largest share of missing or filled cells in a window")
     p.add_argument("--edges", choices=["none", "pad"], help="windows beyond the edge: no answer, or padded")
-    p.add_argument("--neighbours", type=int, help="side of the square of predictions that votes (25)")
+    p.add_argument(
+        "--neighbours", type=int, help="side of the square of predictions that votes (as one window)"
+    )
+    p.add_argument(
+        "--check-spacing", choices=["yes", "warn", "no"], help="a spacing foreign to the model: refuse"
+    )
     p.add_argument("--chunk", type=int, help="longest side of a chunk, cells (about 1024)")
     p.add_argument("--scheduler", help="threads, sync, processes or a Dask scheduler's address")
     p.add_argument("--overwrite", action="store_true", default=None, help="replace an existing store")
@@ -107,6 +112,8 @@ def _run(arguments: argparse.Namespace) -> int:
         changes["bounds"] = tuple(changes["bounds"])
     if changes["max_gap"] is not None:
         changes["max_gap"] = _number_or_text(changes["max_gap"])
+    checks = {None: None, "yes": True, "warn": "warn", "no": False}
+    changes["check_spacing"] = checks[changes["check_spacing"]]
     result = run(arguments.region, arguments.out, progress=True, **changes)
     print(result.headline)
     print(f"store   {result.store}\nreport  {result.report}")

@@ -67,7 +67,8 @@ def as_anomaly(
     check_asserted(units, crs)
     name = _pick(ds, variable, units, file)
     da = ds[name].squeeze(drop=False)
-    da = da.drop_vars([c for c, v in da.coords.items() if v.ndim > 0 and c not in da.dims])
+    # "filled" says which cells `magxr.grid` interpolated: a map of ours must not forget it
+    da = da.drop_vars([c for c, v in da.coords.items() if v.ndim > 0 and c not in (*da.dims, "filled")])
     da = _with_crs(da, ds, crs, file)
     if da.dtype.kind not in "fc":
         msg = (

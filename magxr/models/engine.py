@@ -14,7 +14,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-from magxr.errors import MissingExtraError, ParameterError
+from magxr.errors import MissingExtraError, ModelError, ParameterError
 from magxr.models.quiet import starting_quietly
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ _log = logging.getLogger(__name__)
 _starting = threading.Lock()
 _started: list[Any] = []
 
-_EXTRA = {"tensorflow": "tensorflow", "torch": "torch", "jax": "jax"}
-
 
 def check_installed() -> None:
     """Raise if keras or its backend is not installed; imports neither."""
@@ -36,8 +34,12 @@ def check_installed() -> None:
         package = "keras"
         raise MissingExtraError(package, "tensorflow", "running the network")
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
-    if backend in _EXTRA and importlib.util.find_spec(_EXTRA[backend]) is None:
-        raise MissingExtraError(_EXTRA[backend], "tensorflow", f"Keras with KERAS_BACKEND={backend}")
+    if backend == "tensorflow" and importlib.util.find_spec(backend) is None:
+        raise MissingExtraError(backend, backend, "running the network")
+    if backend in ("torch", "jax") and importlib.util.find_spec(backend) is None:
+        fix = f"pip install {backend}, or unset KERAS_BACKEND to use TensorFlow"
+        msg = f"KERAS_BACKEND={backend}, but the package {backend!r} is not installed; {fix}"
+        raise ModelError(msg)
 
 
 def threads() -> int:

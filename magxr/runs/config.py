@@ -21,7 +21,8 @@ Preset = Literal["paper", "sound"]
 class RunConfig:
     """What a run does; the defaults are the preset "sound".
 
-    The preset "paper" is literal: no window is refused for missing data and percentages count cells.
+    The preset "paper" is literal: 625 votes whatever the stride, no window refused for missing data,
+    percentages of cells.
     """
 
     region: str
@@ -62,10 +63,12 @@ class RunConfig:
     """Cells between neighbouring windows."""
     max_missing: float = 0.2
     """Largest share of missing or filled cells in a window that is still answered."""
+    check_spacing: bool | Literal["warn"] = True
+    """Whether a spacing that the model was not trained for is refused, warned of, or accepted."""
     edges: Literal["none", "pad"] = "none"
     """Whether windows beyond the map's edge are padded or have no answer."""
-    neighbours: int = 25
-    """Side of the square of predictions that votes."""
+    neighbours: int | None = None
+    """Side of the square of predictions that votes; None: as wide as a window (25 at stride 10)."""
     weights: Literal["cells", "area"] = "area"
     """How the headline percentage counts."""
     chunk: int | None = None
@@ -77,12 +80,18 @@ class RunConfig:
     bounds: tuple[float, float, float, float] | None = None
     """West, south, east, north of the part to read, degrees."""
 
+    def votes(self, window: int) -> int:
+        """Return the side of the square that votes: as asked, or the odd number that spans one window."""
+        return (
+            self.neighbours if self.neighbours is not None else 2 * round((window / self.stride - 1) / 2) + 1
+        )
+
     def parameters(self) -> dict[str, Any]:
         """Return every field as plain JSON values, for provenance."""
         return {k: str(v) if isinstance(v, Path) else v for k, v in asdict(self).items()}
 
 
-_PAPER: dict[str, Any] = {"max_missing": 1.0, "weights": "cells"}
+_PAPER: dict[str, Any] = {"max_missing": 1.0, "neighbours": 25, "weights": "cells"}
 
 
 def configure(region: str, out: str | Path, *, preset: Preset = "sound", **changes: Any) -> RunConfig:

@@ -148,8 +148,9 @@ def predicted(maps: xr.Dataset, config: RunConfig, spec: ModelSpec) -> xr.Datase
         stride=config.stride,
         max_missing=config.max_missing,
         edges=config.edges,
+        check_spacing=config.check_spacing,
     )
-    return calibrate(raw, neighbours=config.neighbours)
+    return calibrate(raw, neighbours=config.votes(spec.window))
 
 
 @contextmanager

@@ -41,13 +41,15 @@ class Meter:
     def line(self) -> str:
         """Return the line: chunks done, windows a second, time left."""
         spent = time.perf_counter() - self.began
-        share = self.done / self.chunks if self.chunks else 1.0
+        share = self.done / self.chunks if self.chunks else 0.0
         filled = round(24 * share)
         parts = [f"{self.what:<10} {'█' * filled}{'·' * (24 - filled)} {self.done}/{self.chunks} chunks"]
         if self.windows and spent > 0:
             parts.append(f"{self.windows * share / spent:.1f} windows/s")
         left = spent / share - spent if share > 0 else float("nan")
-        parts.append(f"{_clock(left)} left" if self.done < self.chunks else f"{_clock(spent)}")
+        parts.append(
+            f"{_clock(left)} left" if self.done < self.chunks or not self.chunks else f"{_clock(spent)}"
+        )
         return "  ".join(parts)
 
     def close(self) -> None:

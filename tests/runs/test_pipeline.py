@@ -62,6 +62,14 @@ def test_presets():
     assert configure("demo", "x.zarr", preset="paper").max_missing == 1.0
     assert configure("demo", "x.zarr").max_missing == 0.2
     assert configure("demo", "x.zarr", stride=None).stride == 10
+    assert [configure("demo", "x.zarr", stride=s).votes(250) for s in (10, 20, 30, 50, 250)] == [
+        25,
+        13,
+        9,
+        5,
+        1,
+    ]
+    assert configure("demo", "x.zarr", preset="paper", stride=50).votes(250) == 25
     with pytest.raises(ParameterError, match="no argument 'strid'"):
         configure("demo", "x.zarr", strid=3)
     with pytest.raises(ParameterError, match="preset 'best' does not exist"):
