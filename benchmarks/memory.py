@@ -2,7 +2,7 @@
 
 Each size runs in a process of its own, from a Zarr store to a Zarr store.
 
-Run: python benchmarks/memory.py [--sizes 4000 8000]
+Run: PYTHONPATH=. python benchmarks/memory.py [--sizes 4000 8000] [--chunk 1000]
 """
 
 import argparse
@@ -20,7 +20,7 @@ import numpy as np
 import xarray as xr
 
 
-def make(size: int, store: Path) -> None:
+def make(size: int, store: Path, chunk: int = 1000) -> None:
     """Write stripes, noise, gaps and spikes, block by block."""
 
     def block(block_info=None):
@@ -32,7 +32,7 @@ def make(size: int, store: Path) -> None:
         values[rng.random(x.shape) < 0.01] = np.nan
         return values.astype("f4")
 
-    chunks = da.core.normalize_chunks(1000, (size, size))
+    chunks = da.core.normalize_chunks(chunk, (size, size))
     data = da.map_blocks(block, chunks=chunks, dtype="f4", meta=np.empty((0, 0), "f4"))
     step = 0.012
     grid = xr.DataArray(
@@ -61,6 +61,7 @@ def steps_2_to_5(store: Path, out: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[4000, 8000])
+    parser.add_argument("--chunk", type=int, default=1000, help="side of a chunk, cells")
     parser.add_argument("--one", nargs=2, type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
@@ -71,7 +72,7 @@ def main() -> None:
         return
     for size in arguments.sizes:
         folder = Path(tempfile.mkdtemp())
-        make(size, folder / "in.zarr")
+        make(size, folder / "in.zarr", arguments.chunk)
         command = [sys.executable, __file__, "--one", str(folder / "in.zarr"), str(folder / "out.zarr")]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         print(f"{size} x {size}: {done.stdout.strip()} {done.stderr.strip()[-2000:]}", flush=True)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Steps = Callable[..., NDArray[Any]]
     """``steps(block, *, count, halo, **kwargs)`` returns the block without its halo."""
 
-REDUNDANT = 0.5
+REDUNDANT = 0.75
 """Largest share of work done twice, on halos, before another exchange is made."""
 
 

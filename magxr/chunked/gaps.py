@@ -38,7 +38,6 @@ def fill_gaps(
     -------
     Like ``x``.
     """
-    sides = (_patches(x.shape[0]), _around(x.shape[1], column0) if wrap else _patches(x.shape[1]))
     return map_halo(
         _fill,
         x,
@@ -46,16 +45,50 @@ def fill_gaps(
         wrap=wrap,
         step="grid (filling gaps)",
         placed=True,
-        patches=sides,
-        extent=((0, x.shape[0]), (-INFINITY, INFINITY) if wrap else (0, x.shape[1])),
         aspect=aspect,
-        max_gap=max_gap,
+        **_layout(x, max_gap, wrap, column0),
     )
 
 
+def fillable(x: Any, *, max_gap: int, wrap: bool = False, column0: int = 0) -> Any:
+    """Tell which cells `fill_gaps` fills, without filling them.
+
+    Parameters are those of `fill_gaps`.
+
+    Returns
+    -------
+    (rows, cols) numpy or Dask array of bool
+    """
+    return map_halo(
+        _fillable,
+        x,
+        depth=(kernel.reach(max_gap), kernel.reach(max_gap)),
+        wrap=wrap,
+        dtype=bool,
+        step="grid (finding gaps)",
+        placed=True,
+        **_layout(x, max_gap, wrap, column0),
+    )
+
+
+def _layout(x: Any, max_gap: int, wrap: bool, column0: int) -> dict[str, Any]:
+    return {
+        "patches": (_patches(x.shape[0]), _around(x.shape[1], column0) if wrap else _patches(x.shape[1])),
+        "extent": ((0, x.shape[0]), (-INFINITY, INFINITY) if wrap else (0, x.shape[1])),
+        "max_gap": max_gap,
+    }
+
+
 def _fill(block: NDArray[Any], *, place: Place, **how: Any) -> NDArray[np.float64]:
-    corner = (place.rows[0] - place.halo[0], place.cols[0] - place.halo[2])
-    return kernel.fill_gaps(block, corner=corner, core=(place.rows, place.cols), **how)
+    return kernel.fill_gaps(block, corner=_corner(place), core=(place.rows, place.cols), **how)
+
+
+def _fillable(block: NDArray[Any], *, place: Place, **how: Any) -> NDArray[np.bool_]:
+    return kernel.fillable(block, corner=_corner(place), core=(place.rows, place.cols), **how)
+
+
+def _corner(place: Place) -> tuple[int, int]:
+    return place.rows[0] - place.halo[0], place.cols[0] - place.halo[2]
 
 
 def _patches(size: int) -> kernel.Patches:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from magxr.chunked.neighbours import joined
 from magxr.chunked.plan import check_halo, is_chunked
 
 if TYPE_CHECKING:
@@ -106,13 +107,7 @@ def map_halo(
 
     check_halo(x.chunks, depth, wrap=wrap, step=step)
     reach = [0 if n == 1 and not (wrap and axis == 1) else depth[axis] for axis, n in enumerate(x.numblocks)]
-    boundary = {0: "none", 1: "periodic" if wrap and reach[1] else "none"}
-    arrays = [
-        da.overlap.overlap(a, depth=dict(enumerate(reach)), boundary=boundary, allow_rechunk=False)
-        if any(reach)
-        else a
-        for a in (x, *others)
-    ]
+    arrays = [joined(a, reach, wrap=wrap) if any(reach) else a for a in (x, *others)]
     core = tuple(tuple(c) for c in (out_chunks or x.chunks))
     extra: dict[str, Any] = {"new_axis": 0, "chunks": ((outputs,), *core)} if outputs else {"chunks": core}
     # As an argument of its own, not as a keyword: Dask would optimise the graph of a keyword apart.

@@ -9,14 +9,16 @@ a longer one is cut off ``margin`` cells away, where what lies beyond hardly cou
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy import ndimage
 
-from magxr.kernels.minimum_curvature import minimum_curvature
+from magxr.kernels.minimum_curvature import minimum_curvature, tied
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     Patches = tuple[tuple[int, int], ...]
@@ -67,6 +69,11 @@ def too_wide(known: NDArray[np.bool_], max_gap: int) -> NDArray[np.bool_]:
     if not known.any():
         return np.ones_like(known)
     radius = (max_gap + 1) / 2
+    # Distances are dear. No disc fits where its inscribed square (cells beyond the map count as missing)
+    # always meets a known cell.
+    side = 2 * math.floor(radius / math.sqrt(2)) + 1
+    if ndimage.maximum_filter(known, size=side, mode="constant", cval=0).all():
+        return np.zeros_like(known)
     centres = ndimage.distance_transform_edt(~known) > radius
     if not centres.any():
         return np.zeros_like(known)
@@ -115,38 +122,104 @@ def fill_gaps(
         return values
     missing = ~known & ~too_wide(known, max_gap)
     total, weight = np.zeros_like(values), np.zeros_like(values)
-    around = margin(max_gap)
+    for patch in _patches(missing, corner, core, extent, patches, margin(max_gap)):
+        found = minimum_curvature(
+            values[patch.window],
+            known[patch.window],
+            missing[patch.window],
+            patch.needed,
+            aspect[slice(*patch.rows)],
+        )
+        part = found[patch.kept]
+        fade = np.outer(*patch.fade)
+        fade[np.isnan(part)] = 0.0
+        total[patch.inner] += np.where(fade > 0, part, 0.0) * fade
+        weight[patch.inner] += fade
+    filled = weight > 0
+    values[filled] = total[filled] / weight[filled]
+    return values
+
+
+def fillable(
+    block: NDArray[np.floating],
+    *,
+    corner: tuple[int, int],
+    core: tuple[tuple[int, int], tuple[int, int]],
+    extent: tuple[tuple[float, float], tuple[float, float]],
+    patches: tuple[Patches, Patches],
+    max_gap: int,
+) -> NDArray[np.bool_]:
+    """Tell which cells `fill_gaps` would fill, without solving for their values.
+
+    Parameters are those of `fill_gaps`.
+
+    Returns
+    -------
+    (rows, cols) bool
+        In the core; cells of the halo may be told or not.
+    """
+    known = np.isfinite(block)
+    filled = np.zeros_like(known)
+    if known.all() or not known.any():
+        return filled
+    missing = ~known & ~too_wide(known, max_gap)
+    for patch in _patches(missing, corner, core, extent, patches, margin(max_gap)):
+        found = tied(known[patch.window], missing[patch.window])
+        filled[patch.inner] |= found[patch.kept] & (np.outer(*patch.fade) > 0)
+    return filled
+
+
+class _Patch(NamedTuple):
+    """One patch of a block."""
+
+    window: tuple[slice, slice]
+    """What it sees, in cells of the block."""
+    inner: tuple[slice, slice]
+    """What it answers for, in cells of the block."""
+    kept: tuple[slice, slice]
+    """The same, in cells of the window."""
+    needed: tuple[int, int, int, int]
+    """The same, as numbers."""
+    rows: tuple[int, int]
+    """Rows of the window in the whole grid."""
+    fade: tuple[NDArray[np.float64], NDArray[np.float64]]
+    """Weights along both axes."""
+
+
+def _patches(
+    missing: NDArray[np.bool_],
+    corner: tuple[int, int],
+    core: tuple[tuple[int, int], tuple[int, int]],
+    extent: tuple[tuple[float, float], tuple[float, float]],
+    patches: tuple[Patches, Patches],
+    around: int,
+) -> Iterator[_Patch]:
+    """Yield the patches that reach into the core and have something to fill."""
     for rows in patches[0]:
         for cols in patches[1]:
             own = [_clipped(side, FADE, extent[k]) for k, side in enumerate((rows, cols))]
             if any(o[0] >= c[1] or o[1] <= c[0] for o, c in zip(own, core, strict=True)):
                 continue
             seen = [_clipped(side, FADE + around, extent[k]) for k, side in enumerate((rows, cols))]
-            window = tuple(slice(s[0] - corner[k], s[1] - corner[k]) for k, s in enumerate(seen))
-            inner = tuple(slice(o[0] - corner[k], o[1] - corner[k]) for k, o in enumerate(own))
-            if not missing[inner].any():
+            window = [slice(s[0] - corner[k], s[1] - corner[k]) for k, s in enumerate(seen)]
+            inner = [slice(o[0] - corner[k], o[1] - corner[k]) for k, o in enumerate(own)]
+            if not missing[inner[0], inner[1]].any():
                 continue
-            if any(w.start < 0 or w.stop > n for w, n in zip(window, block.shape, strict=True)):
+            if any(w.start < 0 or w.stop > n for w, n in zip(window, missing.shape, strict=True)):
                 msg = (
-                    f"a patch looks at {seen}, beyond its block of {block.shape} at {corner}: halo too small"
+                    f"a patch looks at {seen}, beyond its block of {missing.shape} at {corner}: "
+                    "halo too small"
                 )
                 raise ValueError(msg)
             needed = [(o[0] - s[0], o[1] - s[0]) for o, s in zip(own, seen, strict=True)]
-            found = minimum_curvature(
-                values[window],
-                known[window],
-                missing[window],
+            yield _Patch(
+                (window[0], window[1]),
+                (inner[0], inner[1]),
+                (slice(*needed[0]), slice(*needed[1])),
                 (*needed[0], *needed[1]),
-                aspect[slice(*seen[0])],
+                seen[0],
+                (_fade(rows, own[0], extent[0]), _fade(cols, own[1], extent[1])),
             )
-            part = found[slice(*needed[0]), slice(*needed[1])]
-            fade = np.outer(_fade(rows, own[0], extent[0]), _fade(cols, own[1], extent[1]))
-            fade[np.isnan(part)] = 0.0
-            total[inner] += np.where(fade > 0, part, 0.0) * fade
-            weight[inner] += fade
-    filled = weight > 0
-    values[filled] = total[filled] / weight[filled]
-    return values
 
 
 def _clipped(side: tuple[int, int], more: int, extent: tuple[float, float]) -> tuple[int, int]:

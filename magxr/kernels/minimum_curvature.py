@@ -69,7 +69,7 @@ def minimum_curvature(
     number = np.full((rows, cols), -1, np.int64)
     seen = np.zeros((rows, cols), np.bool_)
     stack = np.empty((rows * cols, 2), np.int64)
-    missing = _tied(known, missing, stack)
+    missing = tied(known, missing)
     for i in range(needed[0], needed[1]):
         for j in range(needed[2], needed[3]):
             if missing[i, j] and not seen[i, j]:
@@ -80,22 +80,24 @@ def minimum_curvature(
 
 
 @numba.njit(cache=True, nogil=True)
-def _tied(known, missing, stack):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def tied(known: NDArray[np.bool_], missing: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return the missing cells that a path of missing cells, side by side, joins to a known one.
 
-    First differences along that path make the system of a gap positive definite, whatever its shape.
+    First differences along that path make the system of a gap positive definite, whatever its shape: these
+    are the cells that `minimum_curvature` finds.
     """
     rows, cols = known.shape
-    tied = np.zeros((rows, cols), np.bool_)
+    found = np.zeros((rows, cols), np.bool_)
+    stack = np.empty((rows * cols, 2), np.int64)
     size = 0
     for i in range(rows):
         for j in range(cols):
             if known[i, j]:
-                size = _push_sides(missing, tied, stack, size, i, j)
+                size = _push_sides(missing, found, stack, size, i, j)
             while size:
                 size -= 1
-                size = _push_sides(missing, tied, stack, size, stack[size, 0], stack[size, 1])
-    return tied
+                size = _push_sides(missing, found, stack, size, stack[size, 0], stack[size, 1])
+    return found
 
 
 @numba.njit(cache=True, nogil=True)

@@ -11,7 +11,7 @@ import xarray as xr
 
 from magxr import labelled
 from magxr.chunked import gaps, respace
-from magxr.chunked.fold import on_chunks
+from magxr.chunked.fold import on_chunks, reread
 from magxr.chunked.plan import is_chunked, rechunk
 from magxr.chunked.quantiles import check_block, check_some
 from magxr.errors import MagxrWarning, ParameterError
@@ -127,14 +127,16 @@ def grid(
     parameters = {"spacing": None if spacing is None else _written(spacing), "max_gap": max_gap}
     with labelled.own_names(old):
         whole = _filled_in(values, old, gap)
-    flag = _flagged(da, values, whole, layout)
+        known, filled = _known_and_filled(values, whole, old, gap)
+    flag = _flagged(da, known, filled, layout)
     if axes is None:
         out = labelled.apply(obj, lambda _, __: whole, step="grid", parameters=parameters, variable=variable)
         return out.assign_coords(filled=(da.dims, labelled.laid_out(flag, layout), FLAG))
     _warn(old, new, obj, da)
     with labelled.own_names(old):
         result = respace.respace(whole, axes, wrap=old.wraps)
-        marks = respace.resample(flag, axes, wrap=old.wraps) * ~np.isnan(result)
+        # A new cell has a value where the nearest old cell has one, and no flag is set where it has none.
+        marks = respace.resample(flag, axes, wrap=old.wraps)
     return _on_new_cells(obj, da, layout, new, result, marks, parameters)
 
 
@@ -151,15 +153,32 @@ def _filled_in(values: Any, old: Grid, gap: int) -> Any:
     return gaps.fill_gaps(values, aspect=aspect, max_gap=gap, wrap=old.wraps, column0=old.column0)
 
 
-def _flagged(da: xr.DataArray, values: Any, whole: Any, layout: Layout) -> Any:
+def _known_and_filled(values: Any, whole: Any, old: Grid, gap: int) -> tuple[Any, Any]:
+    """Tell which cells have data and which were filled.
+
+    On chunks the flags are found from the sources anew, without solving for the values. Made from the filled
+    blocks they would be results that are near at hand, and Dask makes those first: all over the grid, with
+    the filled blocks kept in memory for the steps that follow.
+    """
+    if not is_chunked(values):
+        known = np.isfinite(values)
+        return known, ~known & np.isfinite(whole)
+    again = reread(values, "flags")
+    known = np.isfinite(again)
+    if gap == 0:
+        return known, known & False
+    return known, gaps.fillable(again, max_gap=gap, wrap=old.wraps, column0=old.column0)
+
+
+def _flagged(da: xr.DataArray, known: Any, filled: Any, layout: Layout) -> Any:
     """Return int8 flags of the cells that were interpolated, now or (coordinate ``filled``) before."""
-    interpolated = ~np.isfinite(values)
+    flags = filled
     if "filled" in da.coords and set(da["filled"].dims) == set(da.dims):
         before = labelled.oriented(da["filled"].transpose(*da.dims).data, layout)
-        if is_chunked(before) and is_chunked(values):
-            before = rechunk(before, values.chunks, why="the flags of filled cells follow the anomaly")
-        interpolated = interpolated | (before != 0)
-    return (interpolated & np.isfinite(whole)).astype(np.int8)
+        if is_chunked(before) and is_chunked(known):
+            before = rechunk(before, known.chunks, why="the flags of filled cells follow the anomaly")
+        flags = filled | (known & (before != 0))
+    return flags.astype(np.int8)
 
 
 def _on_new_cells(

@@ -41,7 +41,8 @@ def test_groups_add_up_fit_and_waste_little(chunks, reach, steps, wrap):
 
 def test_usual_chunks_exchange_seldom():
     grid = (1000,) * 4, (1000,) * 4
-    assert plan_exchanges(grid, 16, 20) == (10, 10)
+    assert plan_exchanges(grid, 16, 20) == (20,)
+    assert plan_exchanges(((500,) * 4, (500,) * 4), 16, 20) == (10, 10)
     assert plan_exchanges(((2048,) * 4, (2048,) * 4), 16, 20) == (20,)
     assert plan_exchanges(((100, 40), (100, 40)), 16, 5) == (2, 2, 1)
     assert plan_exchanges(((4000,), (4000,)), 16, 20) == (20,)

@@ -1,0 +1,87 @@
+"""Steps 2 to 5 stream from store to store: what is in memory is a row of blocks, not the map."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import dask
+import dask.array as da
+import numpy as np
+import pytest
+import xarray as xr
+from dask.callbacks import Callback
+
+import magxr
+
+SIDE = 72
+"""Cells along a chunk."""
+BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "memory.py"
+
+
+class Held(Callback):
+    """The most bytes that the results of tasks have held at a time, whole buffers where these are views."""
+
+    def __init__(self):
+        self.most = 0
+
+    def _posttask(self, key, result, dsk, state, worker):
+        buffers = {}
+        for value in state["cache"].values():
+            if isinstance(value, np.ndarray):
+                while isinstance(value.base, np.ndarray):
+                    value = value.base  # noqa: PLW2901
+                buffers[id(value)] = value.nbytes
+        self.most = max(self.most, sum(buffers.values()))
+
+
+def noisy(block_info=None):
+    (r0, r1), (c0, c1) = block_info[None]["array-location"]
+    y, x = np.mgrid[r0:r1, c0:c1]
+    rng = np.random.default_rng([r0, c0])
+    values = 100 * np.sin(x / 9 + y / 23) + rng.normal(0, 20, x.shape)
+    values[rng.random(x.shape) < 0.01] = np.nan
+    return values.astype("f4")
+
+
+def blocks_held(rows, columns, target):
+    """Run the steps on ``rows`` x ``columns`` chunks; return the most that was held, in chunks."""
+    shape = rows * SIDE, columns * SIDE
+    chunks = da.core.normalize_chunks(SIDE, shape)
+    grid = xr.DataArray(
+        da.map_blocks(noisy, chunks=chunks, dtype="f4", meta=np.empty((0, 0), "f4")),
+        {"lat": 0.01 * np.arange(shape[0]), "lon": 0.01 * np.arange(shape[1])},
+        ("lat", "lon"),
+        "anomaly",
+        {"units": "nT"},
+    )
+    clean = magxr.grid(magxr.remove_outliers(grid), max_gap=4)
+    result = magxr.diffuse(magxr.denoise(clean, mode="tile", tile=16), sigma=0.5, rho=1, steps=4)
+    held = Held()
+    with held, dask.config.set(scheduler="sync"):
+        result.to_dataset().to_zarr(target, consolidated=False)
+    return held.most / (4 * SIDE**2)
+
+
+def test_a_longer_map_takes_no_more_memory_and_a_wider_one_a_wider_row(tmp_path):
+    short, long = blocks_held(6, 6, tmp_path / "short"), blocks_held(18, 6, tmp_path / "long")
+    assert long <= 1.2 * short
+    # Three steps look at neighbours, each keeps about a row and a half of blocks and their halos.
+    assert long <= 10 * 6
+    wide = blocks_held(8, 12, tmp_path / "wide")
+    assert wide <= 2 * short
+
+
+@pytest.mark.parametrize("sizes", [(1500, 3000)])
+def test_peak_of_a_fresh_process_is_bounded_and_flat(sizes):
+    done = subprocess.run(
+        [sys.executable, BENCHMARK, "--chunk", "500", "--sizes", *map(str, sizes)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(BENCHMARK.parents[1])},
+    )
+    small, large = (float(peak) for peak in re.findall(r"peak ([\d.]+) GiB", done.stdout))
+    assert large <= 0.7, done.stdout
+    assert large <= 1.2 * small, done.stdout
