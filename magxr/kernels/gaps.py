@@ -158,8 +158,8 @@ def fillable(
     (rows, cols) bool
         In the core; cells of the halo may be told or not.
     """
-    known = np.isfinite(block)
-    filled = np.zeros_like(known)
+    known: NDArray[np.bool_] = np.isfinite(block)
+    filled = np.zeros(known.shape, dtype=np.bool_)
     if known.all() or not known.any():
         return filled
     missing = ~known & ~too_wide(known, max_gap)

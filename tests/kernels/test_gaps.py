@@ -41,17 +41,43 @@ def field(shape):
     return 100 * np.sin(x / 9.0 + y / 21.0) + 60 * np.cos(y / 11.0 - x / 40)
 
 
+def laid_out(shape, patch=32):
+    sides = tuple(tuple((a, min(a + patch, n)) for a in range(0, n, patch)) for n in shape)
+    whole = (0, shape[0]), (0, shape[1])
+    return {"corner": (0, 0), "core": whole, "extent": whole, "patches": sides}
+
+
 def whole_map(values, max_gap, patch=32):
-    sides = [tuple((a, min(a + patch, n)) for a in range(0, n, patch)) for n in values.shape]
-    return gaps.fill_gaps(
-        values,
-        corner=(0, 0),
-        core=((0, values.shape[0]), (0, values.shape[1])),
-        extent=((0, values.shape[0]), (0, values.shape[1])),
-        patches=tuple(sides),
-        aspect=np.ones(values.shape[0]),
-        max_gap=max_gap,
-    )
+    layout = laid_out(values.shape, patch)
+    return gaps.fill_gaps(values, aspect=np.ones(values.shape[0]), max_gap=max_gap, **layout)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 0.9, 0.99, 1.0])
+def test_what_can_be_filled_is_told_without_filling(share):
+    rng = np.random.default_rng(3)
+    values = field((90, 110))
+    values[rng.random(values.shape) < share] = np.nan
+    values[20:41, 30:60] = np.nan
+    values[70:, :20] = np.nan
+    filled = np.isnan(values) & ~np.isnan(whole_map(values, 6))
+    np.testing.assert_array_equal(gaps.fillable(values, max_gap=6, **laid_out(values.shape)), filled)
+
+
+def test_wide_holes_are_those_that_a_disc_fits_into():
+    rng = np.random.default_rng(4)
+    for _ in range(100):
+        known = rng.random(rng.integers(2, 40, 2)) < rng.choice([0.01, 0.05, 0.2, 0.5])
+        max_gap = int(rng.integers(1, 14))
+        cells, there = np.argwhere(np.ones_like(known)), np.argwhere(known)
+        if known.all() or not known.any():
+            continue
+        far = np.hypot(*(cells[:, None] - there[None]).transpose(2, 0, 1)).min(axis=1) > (max_gap + 1) / 2
+        centres = cells[far]
+        wide = np.zeros_like(known)
+        if len(centres):
+            apart = np.hypot(*(cells[:, None] - centres[None]).transpose(2, 0, 1)).min(axis=1)
+            wide = (apart <= (max_gap + 1) / 2).reshape(known.shape) & ~known
+        np.testing.assert_array_equal(gaps.too_wide(known, max_gap), wide)
 
 
 def test_patches_leave_no_mark_on_gaps_that_they_see_whole():

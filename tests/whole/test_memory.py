@@ -31,7 +31,7 @@ class Held(Callback):
         for value in state["cache"].values():
             if isinstance(value, np.ndarray):
                 while isinstance(value.base, np.ndarray):
-                    value = value.base  # noqa: PLW2901
+                    value = value.base
                 buffers[id(value)] = value.nbytes
         self.most = max(self.most, sum(buffers.values()))
 
