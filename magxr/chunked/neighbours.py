@@ -60,7 +60,7 @@ def joined(x: Any, depth: Sequence[int], *, wrap: bool = False) -> Any:
             tasks[name, i, j] = (_assembled, blocks, *parts, (row_done, i - 1) if i else None)
             tasks[done, i, j] = (_nothing, (name, i, j))
             if depth[0] and i < len(rows) - 1:
-                tasks[left, i, j] = (_last_rows, (x.name, i, j), depth[0])
+                tasks[left, i, j] = (_last_rows, (x.name, i, j), depth[0], (done, i, j))
         tasks[row_done, i] = (_nothing, [(done, i, j) for j in range(len(columns))])
     chunks = tuple(
         tuple(size + d * (len(line) - 1) for size, line in zip(sizes, lines, strict=True))
@@ -78,7 +78,8 @@ def _line(blocks: int, number: int, depth: int, *, around: bool) -> Line:
     return [(n % blocks, part) for n, part in sides if around or 0 <= n < blocks]
 
 
-def _last_rows(block: NDArray[Any], count: int) -> NDArray[Any]:
+def _last_rows(block: NDArray[Any], count: int, _: None) -> NDArray[Any]:
+    """Copy what the next row needs; the last argument says that the block itself was used before."""
     return block[-count:].copy()
 
 

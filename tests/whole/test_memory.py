@@ -73,10 +73,10 @@ def test_a_longer_map_takes_no_more_memory_and_a_wider_one_a_wider_row(tmp_path)
     assert wide <= 2 * short
 
 
-@pytest.mark.parametrize("sizes", [(1500, 3000)])
+@pytest.mark.parametrize("sizes", [(1200, 2400)])
 def test_peak_of_a_fresh_process_is_bounded_and_flat(sizes):
     done = subprocess.run(
-        [sys.executable, BENCHMARK, "--chunk", "500", "--sizes", *map(str, sizes)],
+        [sys.executable, BENCHMARK, "--chunk", "400", "--sizes", *map(str, sizes)],
         capture_output=True,
         text=True,
         check=True,
