@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import logging
 import math
 import os
 import shutil
@@ -26,6 +27,8 @@ from magxr.io.chunking import Chunks, plan
 
 if TYPE_CHECKING:
     from dask.delayed import Delayed
+
+log = logging.getLogger("magxr.store")
 
 _MARKS = ("zarr.json", ".zgroup", ".zmetadata")
 _MOST = 1024
@@ -222,6 +225,9 @@ def _computed(done: Delayed) -> None:
     pool = ThreadPoolExecutor(dask.config.get("num_workers", None) or CPU_COUNT)
     try:
         done.compute(scheduler="threads", pool=pool)
+    except KeyboardInterrupt:
+        log.warning("stopping: waiting for the chunks in work")
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
