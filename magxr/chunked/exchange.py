@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     """``steps(block, *, count, halo, **kwargs)`` returns the block without its halo."""
 
 REDUNDANT = 0.75
-"""Largest share of work done twice, on halos, before another exchange is made."""
+"""Largest share of work done twice, on halos, before another exchange is made: at this, chunks of 1000 cells
+take the 20 steps of the defaults in one exchange, without a generation of blocks in memory between."""
 
 
 def plan_exchanges(

@@ -83,5 +83,5 @@ def test_peak_of_a_fresh_process_is_bounded_and_flat(sizes):
         env={**os.environ, "PYTHONPATH": str(BENCHMARK.parents[1])},
     )
     small, large = (float(peak) for peak in re.findall(r"peak ([\d.]+) GiB", done.stdout))
-    assert large <= 0.7, done.stdout
-    assert large <= 1.2 * small, done.stdout
+    assert large <= 0.6, done.stdout
+    assert large <= 1.3 * small, done.stdout
