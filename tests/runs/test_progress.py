@@ -25,7 +25,7 @@ def test_counts_the_chunks_written(tmp_path):
     stream = io.StringIO()
     meter = Meter("classify", windows=400, stream=stream)
     with watch(meter):
-        four_chunks(seconds=0.3).to_zarr(tmp_path / "a.zarr", consolidated=False)
+        four_chunks(seconds=0.8).to_zarr(tmp_path / "a.zarr", consolidated=False)
     assert (meter.done, meter.chunks) == (4, 4)
     last = stream.getvalue().splitlines()[-1]
     assert "4/4 chunks" in last
@@ -53,5 +53,5 @@ def test_counts_on_a_distributed_scheduler(tmp_path):
         computing(cluster.scheduler_address) as client,
         watch(meter, client),
     ):
-        four_chunks(seconds=0.3).to_zarr(tmp_path / "a.zarr", consolidated=False)
+        four_chunks(seconds=0.8).to_zarr(tmp_path / "a.zarr", consolidated=False)
     assert (meter.done, meter.chunks) == (4, 4)
