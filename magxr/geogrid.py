@@ -12,6 +12,16 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from magxr.axes import (
+    REGULARITY,
+    even_spacing,
+    find_axis,
+    mostly_falling,
+    name_of,
+    read_axis,
+    units_of,
+    unrolled,
+)
 from magxr.errors import GridError
 
 if TYPE_CHECKING:
@@ -26,12 +36,6 @@ EARTH_RADIUS = 6371.0087714e3
 """Mean radius of the Earth (IUGG R1), metres."""
 
 NT_UNITS = frozenset({"nt", "nanotesla", "nanoteslas", "nano tesla", "gamma", "gammas"})
-_LAT_UNITS = frozenset({"degrees_north", "degree_north", "degree_n", "degrees_n"})
-_LON_UNITS = frozenset({"degrees_east", "degree_east", "degree_e", "degrees_e"})
-_LAT_NAMES = frozenset({"lat", "latitude"})
-_LON_NAMES = frozenset({"lon", "long", "longitude"})
-_REGULARITY = 0.02
-"""Largest departure of a coordinate from even spacing, in cells (float32 coordinates need some)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +126,7 @@ def find_variable(ds: xr.Dataset, variable: Hashable | None = None) -> Hashable:
             msg = f"no variable {variable!r} in the dataset; it has {sorted(map(str, ds.data_vars))}"
             raise GridError(msg)
         return variable
-    found = [n for n, v in ds.data_vars.items() if v.ndim >= 2 and _units(v) in NT_UNITS]
+    found = [n for n, v in ds.data_vars.items() if v.ndim >= 2 and units_of(v) in NT_UNITS]
     if len(found) == 1:
         return found[0]
     have = {str(n): str(v.attrs.get("units", "no units")) for n, v in ds.data_vars.items()}
@@ -150,29 +154,29 @@ def describe(da: xr.DataArray) -> tuple[Grid, Layout]:
         If dims, units, dtype or coordinates are not those of a regular latitude/longitude grid.
     """
     _check_values(da)
-    lat, lon = _find_axis(da, "latitude"), _find_axis(da, "longitude")
+    lat, lon = find_axis(da, "latitude"), find_axis(da, "longitude")
     if set(da.dims) != {lat, lon}:
         extra = sorted(str(d) for d in da.dims if d not in (lat, lon))
-        msg = f"{_name(da)} has the extra dimensions {extra}; select one map, e.g. .isel({extra[0]}=0)"
+        msg = f"{name_of(da)} has the extra dimensions {extra}; select one map, e.g. .isel({extra[0]}=0)"
         raise GridError(msg)
-    y, x = _values(da, lat), _values(da, lon)
-    descending, reversed_columns = bool(y[0] > y[-1]), _mostly_falling(x)
+    y, x = read_axis(da, lat), read_axis(da, lon)
+    descending, reversed_columns = bool(y[0] > y[-1]), mostly_falling(x)
     y = y[::-1] if descending else y
     x = x[::-1] if reversed_columns else x
-    dlat = _even_spacing(y, lat)
+    dlat = even_spacing(y, lat)
     if y[0] < -90.0 - 0.01 or y[-1] > 90.0 + 0.01:
         msg = f"latitudes run from {y[0]:g} to {y[-1]:g}; they must lie within -90..90 degrees"
         raise GridError(msg)
-    x, jump = _unrolled(x, lon)
-    dlon = _even_spacing(x, lon)
-    repeated = bool(abs((x[-1] - x[0]) - 360.0) < _REGULARITY * dlon)
+    x, jump = unrolled(x, lon)
+    dlon = even_spacing(x, lon)
+    repeated = bool(abs((x[-1] - x[0]) - 360.0) < REGULARITY * dlon)
     columns = len(x) - repeated
     wraps = bool(abs(columns * dlon - 360.0) < 0.5 * dlon)
     if wraps and jump and not repeated:
         x = np.concatenate([x[jump:] - 360.0, x[:jump]])
     else:
         jump = 0
-    if x[-1] - x[0] > 360.0 + _REGULARITY * dlon:
+    if x[-1] - x[0] > 360.0 + REGULARITY * dlon:
         msg = f"{lon} spans {x[-1] - x[0]:g} degrees; a grid may go round the globe once, at most 360"
         raise GridError(msg)
     grid = Grid(
@@ -190,14 +194,14 @@ def describe(da: xr.DataArray) -> tuple[Grid, Layout]:
 
 
 def _check_values(da: xr.DataArray) -> None:
-    units = _units(da.variable)
+    units = units_of(da.variable)
     if units and units not in NT_UNITS:
         fix = "convert it and set attrs['units'] = 'nT'"
-        msg = f"{_name(da)} has units {da.attrs['units']!r}, not nT; {fix}"
+        msg = f"{name_of(da)} has units {da.attrs['units']!r}, not nT; {fix}"
         raise GridError(msg)
     if da.dtype not in (np.float32, np.float64):
         fix = ".astype('float32'), after masking any fill value, so that NaN can mark missing cells"
-        msg = f"{_name(da)} has dtype {da.dtype}, not float32 or float64; use {fix}"
+        msg = f"{name_of(da)} has dtype {da.dtype}, not float32 or float64; use {fix}"
         raise GridError(msg)
     for key in ("_FillValue", "missing_value"):
         told = np.ravel(da.attrs.get(key, np.nan)).tolist()
@@ -206,88 +210,8 @@ def _check_values(da: xr.DataArray) -> None:
             fix = (
                 f"da = da.where(da != {shown!r}); del da.attrs[{key!r}], or open it with mask_and_scale=True"
             )
-            msg = f"{_name(da)} still carries its fill value {shown!r} ({key}); mask it: {fix}"
+            msg = f"{name_of(da)} still carries its fill value {shown!r} ({key}); mask it: {fix}"
             raise GridError(msg)
-
-
-def _find_axis(da: xr.DataArray, which: Literal["latitude", "longitude"]) -> Hashable:
-    units, names, axis = (
-        (_LAT_UNITS, _LAT_NAMES, "Y") if which == "latitude" else (_LON_UNITS, _LON_NAMES, "X")
-    )
-    missing = [d for d in da.dims if d not in da.coords]
-    known = [d for d in da.dims if d in da.coords]
-    for found in (
-        [d for d in known if da[d].attrs.get("standard_name") == which],
-        [d for d in known if _units(da[d]) in units],
-        [d for d in known if str(d).lower() in names],
-        [d for d in known if da[d].attrs.get("axis") == axis and "standard_name" not in da[d].attrs],
-    ):
-        if len(found) == 1:
-            return found[0]
-    if missing:
-        fix = "assign it in degrees with .assign_coords"
-        msg = f"dimension {missing[0]!r} of {_name(da)} has no coordinate; {fix}"
-        raise GridError(msg)
-    msg = (
-        f"no {which} among the dimensions {[str(d) for d in da.dims]} of {_name(da)}; rename one to "
-        f"{which!r} or set its attrs['standard_name'] = {which!r} (projected grids: reproject first)"
-    )
-    raise GridError(msg)
-
-
-def _values(da: xr.DataArray, dim: Hashable) -> NDArray[np.float64]:
-    if da[dim].dtype.kind not in "fiu":
-        msg = f"{dim} has dtype {da[dim].dtype}, no numbers; assign degrees with .assign_coords({dim}=...)"
-        raise GridError(msg)
-    values = np.asarray(da[dim].values, dtype=np.float64)
-    if values.size < 2:
-        fix = "take a larger region"
-        msg = f"{dim} has {values.size} values; a grid needs at least 2 along each dimension: {fix}"
-        raise GridError(msg)
-    bad = int((~np.isfinite(values)).sum())
-    if bad:
-        fix = f"drop them with .sel({dim}=np.isfinite(da[{str(dim)!r}]))"
-        msg = f"{dim} has {bad} values that are NaN or infinite; {fix}"
-        raise GridError(msg)
-    return values
-
-
-def _mostly_falling(x: NDArray[np.float64]) -> bool:
-    return bool(np.median(np.diff(x)) < 0)
-
-
-def _unrolled(x: NDArray[np.float64], dim: Hashable) -> tuple[NDArray[np.float64], int]:
-    """Undo one step back by 360 degrees (at the date line, or inside a rolled globe); say where it was."""
-    if not np.any(np.diff(x) <= 0):
-        return x, 0
-    jump = int(np.argmin(np.diff(x))) + 1
-    step = float(np.median(np.diff(x)))
-    if abs(x[jump] + 360.0 - x[jump - 1] - step) > 0.5 * step:
-        fix = f"sort it with .sortby({dim!r})"
-        msg = f"{dim} is not monotonic (it steps from {x[jump - 1]:g} to {x[jump]:g}); {fix}"
-        raise GridError(msg)
-    return np.concatenate([x[:jump], x[jump:] + 360.0]), jump
-
-
-def _even_spacing(x: NDArray[np.float64], dim: Hashable) -> float:
-    step = np.diff(x)
-    if np.any(step <= 0):
-        at = int(np.argmin(step))
-        if step[at] == 0:
-            msg = f"{dim} has {x[at]:g} twice; drop repeated ones with .drop_duplicates({dim!r})"
-            raise GridError(msg)
-        fix = f"sort it with .sortby({dim!r})"
-        msg = f"{dim} is not monotonic (it steps from {x[at]:g} to {x[at + 1]:g}); {fix}"
-        raise GridError(msg)
-    spacing = float((x[-1] - x[0]) / (len(x) - 1))
-    off = np.abs(x - (x[0] + spacing * np.arange(len(x)))).max() / spacing
-    if off > _REGULARITY:
-        count = max(2, round((x[-1] - x[0]) / float(np.median(step))) + 1)
-        fix = f"resample it first, e.g. .interp({dim}=np.linspace({x[0]:.9g}, {x[-1]:.9g}, {count}))"
-        msg = f"{dim} is irregular (steps from {step.min():g} to {step.max():g} degrees); {fix}"
-        raise GridError(msg)
-    # Float noise of the coordinates must not leak into what is derived from the spacing.
-    return float(np.round(spacing, 12))
 
 
 def _registration(da: xr.DataArray, first: float, spacing: float) -> Registration:
@@ -313,11 +237,3 @@ def _hashable(name: object) -> bool:
     except TypeError:
         return False
     return True
-
-
-def _units(var: xr.Variable | xr.DataArray) -> str:
-    return str(var.attrs.get("units", "")).strip().lower()
-
-
-def _name(da: xr.DataArray) -> str:
-    return f"the variable {str(da.name)!r}" if da.name is not None else "the array"
