@@ -47,7 +47,7 @@ def make(size: int, store: Path, chunk: int = 1000) -> None:
 
 def steps_2_to_5(store: Path, out: Path) -> None:
     """Run outliers, gridding (filling), denoising in tiles and diffusion."""
-    import magxr  # noqa: F401
+    import magxr  # noqa: F401 (registers .mag)
 
     ds = xr.open_zarr(store, consolidated=False)
     filled = ds.mag.remove_outliers().mag.grid()

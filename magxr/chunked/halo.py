@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -112,7 +111,8 @@ def map_halo(
     extra: dict[str, Any] = {"new_axis": 0, "chunks": ((outputs,), *core)} if outputs else {"chunks": core}
     # As an argument of its own, not as a keyword: Dask would optimise the graph of a keyword apart.
     scalars = {name: kwargs.pop(name) for name in list(kwargs) if is_chunked(kwargs[name])}
-    where = places(x.chunks, reach, wrap=wrap)
+    # A task gets the sizes of the chunks, not a table of all blocks: it would grow with their square.
+    where = partial(place, x.chunks, reach, wrap=wrap)
     return da.map_blocks(
         partial(_block, kernel, where, out_chunks is None, placed, dtype, tuple(scalars)),
         *arrays,
@@ -125,29 +125,23 @@ def map_halo(
     )
 
 
-def places(
-    chunks: Sequence[Sequence[int]], depth: Sequence[int], *, wrap: bool = False
-) -> dict[tuple[int, int], Place]:
-    """Return the `Place` of every block of ``chunks`` (sizes along latitude and longitude)."""
-    starts = [[0, *accumulate(sizes)] for sizes in chunks]
-    shape = (starts[0][-1], starts[1][-1])
-    found = {}
-    for i in range(len(chunks[0])):
-        for j in range(len(chunks[1])):
-            halo = (
-                depth[0] if i else 0,
-                depth[0] if i < len(chunks[0]) - 1 else 0,
-                depth[1] if j or wrap else 0,
-                depth[1] if j < len(chunks[1]) - 1 or wrap else 0,
-            )
-            rows, cols = (starts[0][i], starts[0][i + 1]), (starts[1][j], starts[1][j + 1])
-            found[i, j] = Place(rows, cols, halo, shape, (i, j))
-    return found
+def place(
+    chunks: Sequence[Sequence[int]], depth: Sequence[int], number: Sequence[int], *, wrap: bool = False
+) -> Place:
+    """Return where block ``number`` of ``chunks`` (sizes along latitude and longitude) lies."""
+    spans, halo = [], []
+    for sizes, reach, n, around in zip(chunks, depth, number, (False, wrap), strict=True):
+        start = sum(sizes[:n])
+        spans.append((start, start + sizes[n]))
+        halo += [reach if n or around else 0, reach if n < len(sizes) - 1 or around else 0]
+    shape = (sum(chunks[0]), sum(chunks[1]))
+    south, north, west, east = halo
+    return Place(spans[0], spans[1], (south, north, west, east), shape, (number[0], number[1]))
 
 
 def _block(
     kernel: Kernel,
-    where: dict[tuple[int, int], Place],
+    where: Callable[[Sequence[int]], Place],
     trim: bool,
     placed: bool,
     dtype: np.dtype[Any],
@@ -159,7 +153,7 @@ def _block(
     split = len(blocks) - len(scalars)
     kwargs |= zip(scalars, blocks[split:], strict=True)
     blocks = blocks[:split]
-    return _run(kernel, where[block_id[-2], block_id[-1]], trim, placed, dtype, *blocks, **kwargs)
+    return _run(kernel, where(block_id[-2:]), trim, placed, dtype, *blocks, **kwargs)
 
 
 def _run(

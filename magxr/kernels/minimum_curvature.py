@@ -28,6 +28,12 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    Floats = NDArray[np.float64]
+    Flags = NDArray[np.bool_]
+    Counts = NDArray[np.int64]
+    Box = tuple[int, int, int, int]
+    """Top, bottom, left, right: first row and one past the last, first column and one past the last."""
+
 TENSION = 1e-8
 """Weight of first differences beside curvature: decides a slope that too few known cells leave open."""
 
@@ -101,7 +107,7 @@ def tied(known: NDArray[np.bool_], missing: NDArray[np.bool_]) -> NDArray[np.boo
 
 
 @numba.njit(cache=True, nogil=True)
-def _push_sides(missing, tied, stack, size, i, j):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _push_sides(missing: Flags, tied: Flags, stack: Counts, size: int, i: int, j: int) -> int:
     rows, cols = missing.shape
     for a, b in ((i - 1, j), (i + 1, j), (i, j - 1), (i, j + 1)):
         if 0 <= a < rows and 0 <= b < cols and missing[a, b] and not tied[a, b]:
@@ -112,7 +118,7 @@ def _push_sides(missing, tied, stack, size, i, j):  # type: ignore[no-untyped-de
 
 
 @numba.njit(cache=True, nogil=True)
-def _collect(missing, seen, number, stack, row, col):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _collect(missing: Flags, seen: Flags, number: Counts, stack: Counts, row: int, col: int) -> Box:
     """Mark one gap (``number`` = 0 on its cells) and return the box around it."""
     rows, cols = missing.shape
     top, left, bottom, right, size = row, col, row + 1, col + 1, 1
@@ -134,7 +140,7 @@ def _collect(missing, seen, number, stack, row, col):  # type: ignore[no-untyped
 
 
 @numba.njit(cache=True, nogil=True)
-def _number(number, box):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _number(number: Counts, box: Box) -> tuple[int, int]:
     """Count the cells of one gap off along its shorter side; return how many, and the half band width."""
     top, bottom, left, right = box
     by_row = right - left <= bottom - top
@@ -162,7 +168,15 @@ def _number(number, box):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN20
 
 
 @numba.njit(cache=True, nogil=True)
-def _solve(values, known, number, box, size, aspect, found):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _solve(
+    values: Floats,
+    known: Flags,
+    number: Counts,
+    box: Box,
+    size: tuple[int, int],
+    aspect: Floats,
+    found: Floats,
+) -> None:
     """Assemble and solve the system of one gap; clear its numbers."""
     rows, cols = values.shape
     top, bottom, left, right = box
@@ -193,7 +207,17 @@ def _solve(values, known, number, box, size, aspect, found):  # type: ignore[no-
 
 
 @numba.njit(cache=True, nogil=True)
-def _add(values, known, number, cells, factors, length, weight, band, right_side):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _add(
+    values: Floats,
+    known: Flags,
+    number: Counts,
+    cells: tuple[tuple[int, int], ...],
+    factors: tuple[float, ...],
+    length: int,
+    weight: float,
+    band: Floats,
+    right_side: Floats,
+) -> None:
     """Add one squared difference to the normal equations, where all its cells exist."""
     rows, cols = values.shape
     fixed, loose = 0.0, 0
@@ -220,7 +244,7 @@ def _add(values, known, number, cells, factors, length, weight, band, right_side
 
 
 @numba.njit(cache=True, nogil=True)
-def _cholesky(band, x):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _cholesky(band: Floats, x: Floats) -> None:
     """Solve a symmetric positive definite banded system in place."""
     count, stride = band.shape
     for n in range(count):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from magxr.errors import StoreError
 from magxr.io import store
+from magxr.runs.present import PICTURES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +44,7 @@ def check_target(config: RunConfig) -> None:
 
 def _companions(target: Path) -> list[Path]:
     stem = target.stem
-    names = [f"{stem}.html", *(f"{stem}-{picture}.png" for picture in ("linear", "cleaning", "strike"))]
+    names = [f"{stem}.html", *(f"{stem}-{picture}.png" for picture in PICTURES)]
     return [target.with_name(name) for name in names]
 
 

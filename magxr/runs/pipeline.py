@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,8 @@ from magxr.steps.lowrank import denoise
 from magxr.steps.outliers import remove_outliers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     import xarray as xr
@@ -104,17 +105,18 @@ def run(
     seconds: dict[str, float] = {}
     with computing(config.scheduler) as client:
 
-        def stage(name: str, windows: int = 0) -> Any:
-            return _stage(name, seconds, windows, client, progress)
+        def stage(name: str, *, writes: bool = False, windows: int = 0) -> Any:
+            watching = watch(Meter(name, windows), client) if progress and writes else nullcontext()
+            return _stage(name, seconds, watching)
 
         with stage("check"):
             check_values(source)
         with working_folder(target) as work:
-            with stage("maps"):
+            with stage("maps", writes=True):
                 store.write(maps, work / "maps.zarr")
             stored = store.open(work / "maps.zarr")
             result = predicted(stored, config, spec)
-            with stage("classify", windows=result["linear"].size):
+            with stage("classify", writes=True, windows=result["linear"].size):
                 store.write(result, work / "out.zarr")
             found = Findings(config, spec, source, stored, store.open(work / "out.zarr"), seconds)
             with stage("pictures"):
@@ -170,14 +172,8 @@ def _chunks_of(config: RunConfig) -> Iterator[None]:
 
 
 @contextmanager
-def _stage(name: str, seconds: dict[str, float], windows: int, client: Any, progress: bool) -> Iterator[None]:
+def _stage(name: str, seconds: dict[str, float], watching: AbstractContextManager[None]) -> Iterator[None]:
     began = time.perf_counter()
-    watching: Callable[..., Any] = watch if progress and name in ("maps", "classify") else _unwatched
-    with watching(Meter(name, windows), client):
+    with watching:
         yield
     seconds[name] = time.perf_counter() - began
-
-
-@contextmanager
-def _unwatched(_meter: Meter, _client: Any) -> Iterator[None]:
-    yield

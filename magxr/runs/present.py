@@ -6,7 +6,6 @@ import platform
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from magxr._version import __version__
 from magxr.io.store import versions
 from magxr.labelled import anomaly, canonical
 from magxr.models.spec import card
@@ -56,7 +55,7 @@ class Findings:
 def present(found: Findings, folder: Path) -> tuple[str, list[str], str]:
     """Write PNG maps and the report into ``folder``; return their names and the headline."""
     stem = found.config.out.stem
-    pictures = {name: draw(found) for name, draw in _PICTURES.items()}
+    pictures = {name: draw(found) for name, draw in PICTURES.items()}
     names = []
     for name, (figure, _, _) in pictures.items():
         names.append(f"{stem}-{name}.png")
@@ -102,7 +101,8 @@ def _strike(found: Findings) -> tuple[Any, str, str]:
     return ax.figure, "Strike of the lineations", text
 
 
-_PICTURES = {"linear": _prediction, "cleaning": _cleaning, "strike": _strike}
+PICTURES = {"linear": _prediction, "cleaning": _cleaning, "strike": _strike}
+"""Name of a picture, as it stands in its file's name -> what draws it, with title and caption."""
 
 
 def _page(found: Findings, shares: Shares, by: Mapping[str, float], plates: list[Plate]) -> Report:
@@ -135,7 +135,6 @@ def _page(found: Findings, shares: Shares, by: Mapping[str, float], plates: list
         provenance={
             "made with": versions(),
             "python": platform.python_version(),
-            "magxr": __version__,
             "parameters": ", ".join(f"{k}={v}" for k, v in config.parameters().items() if v is not None),
         },
         history=str(found.maps["anomaly"].attrs.get("history", "")),

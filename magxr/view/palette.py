@@ -81,13 +81,11 @@ _PATHS: dict[str, Sequence[tuple[float, float, float, float]]] = {
 def colormap(name: str) -> Any:
     """Return the colour map "anomaly", "probability", "coherence" or "strike" (cyclic, 0 to 180 degrees)."""
     try:
-        from matplotlib.colors import ListedColormap
+        from matplotlib.colors import ListedColormap, to_rgba
     except ImportError as error:
         raise MissingExtraError(package="matplotlib", extra="plot", purpose="drawing a map") from error
 
-    cmap = ListedColormap(colours(name), name=f"magxr_{name}")
-    cmap.set_bad(MISSING, alpha=0.0)
-    return cmap
+    return ListedColormap(colours(name), name=f"magxr_{name}").with_extremes(bad=to_rgba(MISSING, 0.0))
 
 
 def colours(name: str, count: int = 256) -> NDArray[np.float64]:
@@ -97,13 +95,6 @@ def colours(name: str, count: int = 256) -> NDArray[np.float64]:
     lab = np.stack([light, chroma * np.cos(radians), chroma * np.sin(radians)])
     t = np.linspace(0.0, 1.0, count)
     return _srgb(np.stack([np.interp(t, at, channel) for channel in lab], axis=-1))
-
-
-def lightness(rgb: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the OKLab lightness (0 black to 1 white) of sRGB colours."""
-    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    lms = np.cbrt(linear @ np.linalg.inv(_RGB_OF_LMS).T)
-    return np.asarray(lms @ np.array([0.2104542553, 0.7936177850, -0.0040720468]))
 
 
 _LMS_OF_LAB = np.array(

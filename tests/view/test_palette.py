@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from magxr.view.palette import colormap, colours, lightness
+from magxr.view.palette import _RGB_OF_LMS, colormap, colours
+
+
+def lightness(rgb):
+    """OKLab lightness (0 black to 1 white) of sRGB colours."""
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    lms = np.cbrt(linear @ np.linalg.inv(_RGB_OF_LMS).T)
+    return lms @ np.array([0.2104542553, 0.7936177850, -0.0040720468])
 
 
 def test_lightness_of_known_colours():
