@@ -39,6 +39,9 @@ _MEASURED = {
 }
 """Step -> by-products that it leaves as scalar coordinates."""
 
+_READABLE = 300
+"""Longest attribute of the input that is shown, characters; longer ones are for machines and in the store."""
+
 
 @dataclass(frozen=True)
 class Findings:
@@ -131,13 +134,13 @@ def _page(found: Findings, shares: Shares, by: Mapping[str, float], plates: list
         steps=_steps(found),
         model=ModelNote.of_card(about),
         limits=[NO_ANSWER, *about.get("limits", ())],
-        source={k: v for k, v in found.source.attrs.items() if v},
+        source={k: v for k, v in found.source.attrs.items() if v and len(str(v)) <= _READABLE},
         provenance={
             "made with": versions(),
             "python": platform.python_version(),
             "parameters": ", ".join(f"{k}={v}" for k, v in config.parameters().items() if v is not None),
         },
-        history=str(found.maps["anomaly"].attrs.get("history", "")),
+        history=_history(found),
         timings=dict(found.seconds),
     )
 
@@ -148,6 +151,8 @@ def _steps(found: Findings) -> list[Step]:
         step: {n.replace("_", " "): coords[n].values[()] for n in names if n in coords}
         for step, names in _MEASURED.items()
     }
-    earlier = str(found.maps["anomaly"].attrs.get("history", ""))
-    later = str(found.result["linear"].attrs.get("history", ""))
-    return steps_of(earlier, measured) + [s for s in steps_of(later) if s.name in ("classify", "calibrate")]
+    return steps_of(_history(found), measured)
+
+
+def _history(found: Findings) -> str:
+    return str(found.result["linear"].attrs["history"])

@@ -44,7 +44,9 @@ def test_a_run_leaves_store_pictures_and_report(region, tmp_path, capsys):
     steps = [line.split(": ")[1].split("(")[0] for line in maps.anomaly.attrs["history"].splitlines()]
     assert steps == ["remove_outliers", "grid", "denoise", "diffuse"]
     assert "% of the answered map is linear" in result.headline
-    assert "demo" in result.report.read_text(encoding="utf-8")
+    page = result.report.read_text(encoding="utf-8")
+    for step in ("remove_outliers", "grid", "denoise", "diffuse", "classify", "calibrate"):
+        assert page.count(f"magxr {magxr.__version__}: {step}(") == 1
 
     # the lazy chain of the README gives the same numbers
     chain = region.mag.remove_outliers().mag.grid().mag.denoise().mag.diffuse(steps=2)
