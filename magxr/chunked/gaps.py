@@ -23,7 +23,7 @@ def fill_gaps(
     Parameters
     ----------
     x : (rows, cols) numpy or Dask array of float
-        Anomaly, nT, NaN where missing.
+        Anomaly, nT, NaN where missing. A source is read twice (`magxr.chunked.neighbours`).
     aspect : (rows,) float64
         Squared ratio of cell height to cell width.
     max_gap : int
@@ -45,6 +45,7 @@ def fill_gaps(
         wrap=wrap,
         step="grid (filling gaps)",
         placed=True,
+        remake=True,
         aspect=aspect,
         **_layout(x, max_gap, wrap, column0),
     )
@@ -79,7 +80,7 @@ def _layout(x: Any, max_gap: int, wrap: bool, column0: int) -> dict[str, Any]:
     }
 
 
-def _fill(block: NDArray[Any], *, place: Place, **how: Any) -> NDArray[np.float64]:
+def _fill(block: NDArray[Any], *, place: Place, **how: Any) -> NDArray[Any]:
     return kernel.fill_gaps(block, corner=_corner(place), core=(place.rows, place.cols), **how)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from magxr.chunked import pages
 from magxr.chunked.neighbours import joined
 from magxr.chunked.plan import check_halo, is_chunked
 
@@ -53,6 +54,7 @@ def map_halo(
     outputs: int | None = None,
     out_chunks: Chunks | None = None,
     placed: bool = False,
+    remake: bool = False,
     **kwargs: Any,
 ) -> Any:
     """Apply ``kernel`` to every block with its halo and keep the core.
@@ -78,6 +80,8 @@ def map_halo(
         The kernel itself returns the core, with these sizes by block (grids that change their cells).
     placed : bool
         Pass the keyword ``place`` (a `Place`) to the kernel.
+    remake : bool
+        The blocks of ``x`` and ``others`` are cheap: make them twice rather than keep a row of them.
     **kwargs
         Passed to the kernel; a lazy scalar (0-D Dask array) arrives as its value.
 
@@ -100,13 +104,14 @@ def map_halo(
             np.pad(np.asarray(a), ((0, 0), (east, east)), mode="wrap") if east else a for a in (x, *others)
         ]
         whole = Place((0, x.shape[0]), (0, x.shape[1]), (0, 0, east, east), x.shape)
-        return _run(kernel, whole, out_chunks is None, placed, dtype, *blocks, **kwargs)
+        result = _run(kernel, whole, out_chunks is None, placed, *blocks, **kwargs)
+        return np.ascontiguousarray(result, dtype=dtype)
 
     import dask.array as da
 
     check_halo(x.chunks, depth, wrap=wrap, step=step)
     reach = [0 if n == 1 and not (wrap and axis == 1) else depth[axis] for axis, n in enumerate(x.numblocks)]
-    arrays = [joined(a, reach, wrap=wrap) if any(reach) else a for a in (x, *others)]
+    arrays = [joined(a, reach, wrap=wrap, remake=remake) if any(reach) else a for a in (x, *others)]
     core = tuple(tuple(c) for c in (out_chunks or x.chunks))
     extra: dict[str, Any] = {"new_axis": 0, "chunks": ((outputs,), *core)} if outputs else {"chunks": core}
     # As an argument of its own, not as a keyword: Dask would optimise the graph of a keyword apart.
@@ -153,7 +158,8 @@ def _block(
     split = len(blocks) - len(scalars)
     kwargs |= zip(scalars, blocks[split:], strict=True)
     blocks = blocks[:split]
-    return _run(kernel, where(block_id[-2:]), trim, placed, dtype, *blocks, **kwargs)
+    # A trimmed view would keep the haloed block alive in the scheduler's memory.
+    return pages.copied(_run(kernel, where(block_id[-2:]), trim, placed, *blocks, **kwargs), dtype)
 
 
 def _run(
@@ -161,13 +167,10 @@ def _run(
     place: Place,
     trim: bool,
     placed: bool,
-    dtype: np.dtype[Any],
     *blocks: NDArray[Any],
     **kwargs: Any,
 ) -> NDArray[Any]:
     if placed:
         kwargs["place"] = place
     result = kernel(*blocks, **kwargs)
-    core = place.core(result) if trim else result
-    # A trimmed view would keep the haloed block alive in the scheduler's memory.
-    return np.ascontiguousarray(core, dtype=dtype)
+    return place.core(result) if trim else result

@@ -9,7 +9,7 @@ a longer one is cut off ``margin`` cells away, where what lies beyond hardly cou
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy import ndimage
@@ -90,7 +90,7 @@ def fill_gaps(
     patches: tuple[Patches, Patches],
     aspect: NDArray[np.float64],
     max_gap: int,
-) -> NDArray[np.float64]:
+) -> NDArray[Any]:
     """Fill the gaps of a block by minimum curvature.
 
     Parameters
@@ -112,32 +112,41 @@ def fill_gaps(
 
     Returns
     -------
-    (rows, cols) float64
+    (rows, cols), dtype of ``block``
         The block with its gaps filled in the core; filled or not in the halo.
     """
-    values = block.astype(np.float64)
-    known = np.isfinite(values)
-    values[~known] = np.nan
+    known = np.isfinite(block)
+    values = np.where(known, block, block.dtype.type(np.nan))
     if known.all() or not known.any():
         return values
     missing = ~known & ~too_wide(known, max_gap)
-    total, weight = np.zeros_like(values), np.zeros_like(values)
+    # Sums for the missing cells alone, in the order of the block: most cells have data.
+    places = np.flatnonzero(missing)
+    total, weight = np.zeros(places.size), np.zeros(places.size)
     for patch in _patches(missing, corner, core, extent, patches, margin(max_gap)):
         found = minimum_curvature(
-            values[patch.window],
+            block[patch.window].astype(np.float64),
             known[patch.window],
             missing[patch.window],
             patch.needed,
             aspect[slice(*patch.rows)],
         )
-        part = found[patch.kept]
-        fade = np.outer(*patch.fade)
+        here = missing[patch.inner]
+        part, fade = found[patch.kept][here], np.outer(*patch.fade)[here]
         fade[np.isnan(part)] = 0.0
-        total[patch.inner] += np.where(fade > 0, part, 0.0) * fade
-        weight[patch.inner] += fade
+        at = np.searchsorted(places, _numbers(here, patch.inner, block.shape[1]))
+        total[at] += np.where(fade > 0, part, 0.0) * fade
+        weight[at] += fade
     filled = weight > 0
-    values[filled] = total[filled] / weight[filled]
+    values.flat[places[filled]] = total[filled] / weight[filled]
     return values
+
+
+def _numbers(here: NDArray[np.bool_], inner: tuple[slice, slice], columns: int) -> NDArray[np.intp]:
+    """Return the places in the flattened block of the cells that ``here`` marks in its part ``inner``."""
+    rows, cols = np.nonzero(here)
+    numbers: NDArray[np.intp] = (rows + inner[0].start) * columns + (cols + inner[1].start)
+    return numbers
 
 
 def fillable(

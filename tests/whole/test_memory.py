@@ -14,9 +14,12 @@ import xarray as xr
 from dask.callbacks import Callback
 
 import magxr
+from magxr.kernels.diffusion import radius
+from magxr.kernels.gaps import reach
 
 SIDE = 72
 """Cells along a chunk."""
+GAP, TILE, SIGMA, RHO, STEPS = 4, 16, 0.5, 1, 4
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "memory.py"
 
 
@@ -56,8 +59,8 @@ def blocks_held(rows, columns, target):
         "anomaly",
         {"units": "nT"},
     )
-    clean = magxr.grid(magxr.remove_outliers(grid), max_gap=4)
-    result = magxr.diffuse(magxr.denoise(clean, mode="tile", tile=16), sigma=0.5, rho=1, steps=4)
+    clean = magxr.grid(magxr.remove_outliers(grid), max_gap=GAP)
+    result = magxr.diffuse(magxr.denoise(clean, mode="tile", tile=TILE), sigma=SIGMA, rho=RHO, steps=STEPS)
     held = Held()
     with held, dask.config.set(scheduler="sync"):
         result.to_dataset().to_zarr(target, consolidated=False)
@@ -66,11 +69,13 @@ def blocks_held(rows, columns, target):
 
 def test_a_longer_map_takes_no_more_memory_and_a_wider_one_a_wider_row(tmp_path):
     short, long = blocks_held(6, 6, tmp_path / "short"), blocks_held(18, 6, tmp_path / "long")
-    assert long <= 1.2 * short
-    # Three steps look at neighbours, each keeps about a row and a half of blocks and their halos.
-    assert long <= 10 * 6
-    wide = blocks_held(8, 12, tmp_path / "wide")
-    assert wide <= 2 * short
+    assert long == short
+    # A column of blocks more: of the source what lies south and north of the blocks to fill, and one whole
+    # block and what lies south of the next for each step that looks at the blocks of the step before.
+    source = 2 * reach(GAP) / SIDE
+    filled, denoised = 1 + (TILE - 1) / SIDE, 1 + STEPS * radius(SIGMA, RHO) / SIDE
+    wide, wider = blocks_held(6, 12, tmp_path / "wide"), blocks_held(6, 24, tmp_path / "wider")
+    assert wider - wide <= 12 * (source + filled + denoised)
 
 
 @pytest.mark.parametrize("sizes", [(1200, 2400)])
@@ -83,5 +88,5 @@ def test_peak_of_a_fresh_process_is_bounded_and_flat(sizes):
         env={**os.environ, "PYTHONPATH": str(BENCHMARK.parents[1])},
     )
     small, large = (float(peak) for peak in re.findall(r"peak ([\d.]+) GiB", done.stdout))
-    assert large <= 0.6, done.stdout
-    assert large <= 1.3 * small, done.stdout
+    assert large <= 0.5, done.stdout
+    assert large <= 1.2 * small, done.stdout

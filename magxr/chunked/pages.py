@@ -1,0 +1,38 @@
+"""Arrays in memory pages of their own, for blocks that wait for others.
+
+The C library keeps freed memory for later. Blocks that live long, among arrays that come and go with every
+task, leave holes there that nothing fits into, and the process grows for as long as it runs. What has pages
+of its own goes back to the system when the last reference goes.
+"""
+
+from __future__ import annotations
+
+import math
+import mmap
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import DTypeLike, NDArray
+
+LEAST = 1 << 20
+"""Smaller arrays are left to numpy, bytes."""
+
+
+def empty(shape: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:
+    """Return a new C-contiguous array with pages of its own if it is large."""
+    kind = np.dtype(dtype)
+    size = math.prod(shape) * kind.itemsize
+    if size < LEAST:
+        return np.empty(shape, kind)
+    return np.frombuffer(mmap.mmap(-1, size), kind).reshape(shape)
+
+
+def copied(array: NDArray[Any], dtype: DTypeLike | None = None) -> NDArray[Any]:
+    """Return a copy with pages of its own, in another dtype if one is given."""
+    out = empty(array.shape, array.dtype if dtype is None else dtype)
+    out[...] = array
+    return out
