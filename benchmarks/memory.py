@@ -68,7 +68,7 @@ def main() -> None:
         began = time.perf_counter()
         steps_2_to_5(*arguments.one)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        print(f"{time.perf_counter() - began:.0f} s, peak {peak:.2f} GiB")
+        print(f"{time.perf_counter() - began:.0f} s, peak {peak:.3f} GiB")
         return
     for size in arguments.sizes:
         folder = Path(tempfile.mkdtemp())

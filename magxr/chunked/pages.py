@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike, NDArray
 
-LEAST = 1 << 20
-"""Smaller arrays are left to numpy, bytes."""
+LEAST = 1 << 17
+"""Smaller arrays are left to numpy, bytes: where the C library, too, begins by giving pages of their own."""
 
 
 def empty(shape: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:

@@ -111,6 +111,9 @@ def grid(
     scipy. New cells beyond the outermost old centres are extrapolated by up to half a cell. A new cell is NaN
     where the nearest old cell is; holes do not spread. The result does not depend on chunks in any bit.
 
+    Dask-backed input is read three times, twice for the values and once for the flags, so that it never has
+    to stay in memory.
+
     References
     ----------
     Ghosh et al. (2026), Sci. Rep. 16, 1185: Methods, step 3. Briggs (1974), Geophysics 39, 39-48.
