@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from magxr.chunked import pages
-from magxr.chunked.neighbours import joined
+from magxr.chunked.neighbours import HALO, assembled, haloed, nothing
 from magxr.chunked.plan import check_halo, is_chunked
+from magxr.kernels import pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -108,26 +108,42 @@ def map_halo(
         return np.ascontiguousarray(result, dtype=dtype)
 
     import dask.array as da
+    from dask.base import tokenize
+    from dask.highlevelgraph import HighLevelGraph
 
     check_halo(x.chunks, depth, wrap=wrap, step=step)
     reach = [0 if n == 1 and not (wrap and axis == 1) else depth[axis] for axis, n in enumerate(x.numblocks)]
-    arrays = [joined(a, reach, wrap=wrap, remake=remake) if any(reach) else a for a in (x, *others)]
     core = tuple(tuple(c) for c in (out_chunks or x.chunks))
-    extra: dict[str, Any] = {"new_axis": 0, "chunks": ((outputs,), *core)} if outputs else {"chunks": core}
-    # As an argument of its own, not as a keyword: Dask would optimise the graph of a keyword apart.
     scalars = {name: kwargs.pop(name) for name in list(kwargs) if is_chunked(kwargs[name])}
     # A task gets the sizes of the chunks, not a table of all blocks: it would grow with their square.
     where = partial(place, x.chunks, reach, wrap=wrap)
-    return da.map_blocks(
-        partial(_block, kernel, where, out_chunks is None, placed, dtype, tuple(scalars)),
-        *arrays,
-        *scalars.values(),
-        dtype=dtype,
-        meta=np.empty((0,) * (3 if outputs else 2), dtype=dtype),
-        token=f"magxr-{step}",
-        **extra,
-        **kwargs,
-    )
+    call = partial(kernel, **kwargs)
+    work = partial(_block, call, where, out_chunks is None, placed, dtype, tuple(scalars))
+    inputs = [a.name for a in (x, *others, *scalars.values())]
+    token = tokenize(work, inputs, reach, wrap, core, outputs, remake)
+    name, turn = (f"{HALO}-{what}-{token}" for what in (step, "turn"))
+    halos = [
+        haloed(a, reach, turn, f"{n}-{token}", wrap=wrap, remake=remake) for n, a in enumerate((x, *others))
+    ]
+    tasks: dict[Any, Any] = {}
+    for halo in halos:
+        tasks |= halo.tasks
+    lead = (0,) if outputs else ()
+    values = [(a.name,) for a in scalars.values()]
+    # Blocks take turns from west to east and from south to north, without waiting for the work of those
+    # before. Left to itself, Dask begins with the blocks that need the fewest others, which are those at the
+    # corners and edges, and works inwards: the front between blocks done and blocks to do, all of it in
+    # memory, is then much longer than one row and two blocks, the least that a sweep can do with.
+    before: Any = None
+    for number in np.ndindex(*x.numblocks):
+        parts = [list(halo.parts[number]) for halo in halos]
+        tasks[turn, *number] = (nothing, [blocks for blocks, *_ in parts], before)
+        before = (turn, *number)
+        tasks[name, *lead, *number] = (work, number, parts, before, *values)
+    sources = [source for halo in halos for source in halo.sources]
+    graph = HighLevelGraph.from_collections(name, tasks, dependencies=[*sources, *scalars.values()])
+    chunks = ((outputs,), *core) if outputs else core
+    return da.Array(graph, name, chunks, meta=np.empty((0,) * len(chunks), dtype=dtype))
 
 
 def place(
@@ -150,16 +166,16 @@ def _block(
     trim: bool,
     placed: bool,
     dtype: np.dtype[Any],
-    scalars: tuple[str, ...],
-    *blocks: NDArray[Any],
-    block_id: tuple[int, ...] = (0, 0),
-    **kwargs: Any,
+    names: tuple[str, ...],
+    number: tuple[int, int],
+    parts: list[Any],
+    _: None,
+    *scalars: NDArray[Any],
 ) -> NDArray[Any]:
-    split = len(blocks) - len(scalars)
-    kwargs |= zip(scalars, blocks[split:], strict=True)
-    blocks = blocks[:split]
+    blocks = [assembled(*part) for part in parts]
+    found = _run(kernel, where(number), trim, placed, *blocks, **dict(zip(names, scalars, strict=True)))
     # A trimmed view would keep the haloed block alive in the scheduler's memory.
-    return pages.copied(_run(kernel, where(block_id[-2:]), trim, placed, *blocks, **kwargs), dtype)
+    return pages.copied(found, dtype)
 
 
 def _run(

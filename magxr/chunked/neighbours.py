@@ -1,26 +1,21 @@
-"""Give every block a halo cut from its neighbours, row of blocks after row of blocks.
+"""Say which cells of which blocks make up a block with its halo, and keep of each block what is needed later.
 
 As `dask.array.overlap.overlap`, but so that a chain of steps streams through memory:
 
-- What a block leaves for the row north of it is copied. A slice would be a view that keeps the whole block in
-  memory until that row has its turn.
+- What a block leaves for the row north of it is copied when the block itself has its turn. A slice would be a
+  view that keeps the whole block in memory until that row has its own.
 - A source is read twice (`remake`), once for the rows that the blocks south of it look at and once for
   itself. Otherwise a block, needed as a neighbour first, waits a whole row long to be needed as itself.
-- Haloed blocks are put together one after the other, from west to east and from south to north. Left to
-  itself, Dask begins with the blocks that need the fewest others, which are those at the corners and edges,
-  and works inwards: the front between blocks done and blocks to do, all of it in memory, is then much longer
-  than one row and two blocks, the least that a sweep can do with. Only putting together waits, not the
-  kernels, so as many of these run at a time as there are workers.
-- All of these have memory of their own (`magxr.chunked.pages`), which goes back to the system at once.
+- A block with its halo is put together in the task that works on it, and never waits.
 """
 
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from magxr.chunked import pages
 from magxr.chunked.fold import reread
+from magxr.kernels import pages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,11 +26,24 @@ if TYPE_CHECKING:
     """Which blocks along one axis make up a haloed one, and which of their cells."""
 
 HALO = "magxr-halo"
-"""How the graph layers made here are named."""
+"""How the tasks made here are named."""
 
 
-def joined(x: Any, depth: Sequence[int], *, wrap: bool = False, remake: bool = False) -> Any:
-    """Return ``x`` with every chunk widened by cells of its neighbours.
+class Haloed(NamedTuple):
+    """How the haloed blocks of an array are made."""
+
+    tasks: dict[Any, Any]
+    """What must be in the graph besides the sources."""
+    sources: list[Any]
+    """Dask arrays that the tasks read."""
+    parts: dict[tuple[int, int], Any]
+    """For each block the arguments of `assembled`: keys of blocks, cells along latitude, along longitude."""
+
+
+def haloed(
+    x: Any, depth: Sequence[int], turn: str, token: str, *, wrap: bool = False, remake: bool = False
+) -> Haloed:
+    """Plan the blocks of ``x`` with a halo of cells of their neighbours.
 
     Parameters
     ----------
@@ -43,52 +51,37 @@ def joined(x: Any, depth: Sequence[int], *, wrap: bool = False, remake: bool = F
         No chunk that has a neighbour may be smaller than ``depth`` along that axis.
     depth : (int, int)
         Rows and columns of halo. There is none beyond the ends of the grid.
+    turn : str
+        ``(turn, i, j)`` is the key of a small result: block (i, j) has its turn.
+    token : str
+        Tells these tasks from others.
     wrap : bool
         The first and the last column of chunks are neighbours (of themselves, if there is but one).
     remake : bool
         Make blocks twice, once for what the row south of them needs and once for themselves, so that no row
         of them waits in memory. For a source, whose blocks are cheap; what came through a halo before is
         kept all the same.
-
-    Returns
-    -------
-    Dask array
-        Lazy; each block is a new array.
     """
-    import dask.array as da
-    from dask.base import tokenize
-    from dask.highlevelgraph import HighLevelGraph
-
     rows, columns = (
         [_line(n, i, d, around=around) for i in range(n)]
         for n, d, around in zip(x.numblocks, depth, (False, wrap), strict=True)
     )
-    token = tokenize(x.name, tuple(depth), wrap, remake)
-    name, left, done, first = (f"{HALO}-{what}-{token}" for what in ("joined", "left", "done", "first"))
+    left, first = f"{HALO}-left-{token}", f"{HALO}-first-{token}"
     tasks: dict[Any, Any] = {}
-    before: Any = None
     sources, north = [x], x.name
     if remake and depth[0] and not any(layer.startswith(HALO) for layer in x.dask.layers):
         again, north = reread(x, "north"), first
         sources.append(again)
         for i, j in itertools.product(range(1, len(rows)), range(len(columns))):
             tasks[first, i, j] = (_first_rows, (again.name, i, j), depth[0])
-    for i, up in enumerate(rows):
-        for j, across in enumerate(columns):
-            names = [left if a < i else north if a > i else x.name for a, _ in up]
-            blocks = [[(of, a, b) for b, _ in across] for of, (a, _) in zip(names, up, strict=True)]
-            parts = [part for _, part in up], [part for _, part in across]
-            tasks[name, i, j] = (_assembled, blocks, *parts, before)
-            before = (done, i, j)
-            tasks[before] = (_nothing, (name, i, j))
-            if depth[0] and i < len(rows) - 1:
-                tasks[left, i, j] = (_last_rows, (x.name, i, j), depth[0], before)
-    chunks = tuple(
-        tuple(size + d * (len(line) - 1) for size, line in zip(sizes, lines, strict=True))
-        for sizes, lines, d in zip(x.chunks, (rows, columns), depth, strict=True)
-    )
-    graph = HighLevelGraph.from_collections(name, tasks, dependencies=sources)
-    return da.Array(graph, name, chunks, meta=x._meta)
+    parts: dict[tuple[int, int], Any] = {}
+    for (i, up), (j, across) in itertools.product(enumerate(rows), enumerate(columns)):
+        names = [left if a < i else north if a > i else x.name for a, _ in up]
+        blocks = [[(of, a, b) for b, _ in across] for of, (a, _) in zip(names, up, strict=True)]
+        parts[i, j] = blocks, [part for _, part in up], [part for _, part in across]
+        if depth[0] and i < len(rows) - 1:
+            tasks[left, i, j] = (_last_rows, (x.name, i, j), depth[0], (turn, i, j))
+    return Haloed(tasks, sources, parts)
 
 
 def _line(blocks: int, number: int, depth: int, *, around: bool) -> Line:
@@ -105,18 +98,17 @@ def _first_rows(block: NDArray[Any], count: int) -> NDArray[Any]:
 
 
 def _last_rows(block: NDArray[Any], count: int, _: None) -> NDArray[Any]:
-    """Copy what the next row needs; the last argument says that the block itself was used before."""
+    """Copy what the next row needs; the last argument says that the block itself has its turn."""
     return pages.copied(block[-count:])
 
 
-def _assembled(
-    blocks: list[list[NDArray[Any]]], rows: list[slice], columns: list[slice], _: None
-) -> NDArray[Any]:
-    """Put a block and its halo together; the last argument only says what comes before."""
+def assembled(blocks: list[list[NDArray[Any]]], rows: list[slice], columns: list[slice]) -> NDArray[Any]:
+    """Put a block and its halo together; a block alone is returned as it is."""
+    if len(rows) == len(columns) == 1:
+        return blocks[0][0]
     cut = [
         [b[r, c] for b, c in zip(line, columns, strict=True)] for line, r in zip(blocks, rows, strict=True)
     ]
-    # Always a copy, also of a block alone: it must not keep its neighbours.
     shape = sum(len(line[0]) for line in cut), sum(part.shape[1] for part in cut[0])
     whole = pages.empty(shape, cut[0][0].dtype)
     row = 0
@@ -129,5 +121,5 @@ def _assembled(
     return whole
 
 
-def _nothing(_: Any) -> None:
+def nothing(*_: Any) -> None:
     """Depend on something without keeping it."""

@@ -14,6 +14,7 @@ import numpy as np
 from magxr.chunked.halo import map_halo
 from magxr.chunked.quantiles import check_block
 from magxr.errors import GridError
+from magxr.kernels import pages
 from magxr.kernels.blas import one_thread
 from magxr.kernels.lowrank import approximate
 
@@ -99,7 +100,7 @@ def _blend(
     south, north, west, east = place.halo
     core_rows = (south, block.shape[0] - north)
     core_cols = (west, block.shape[1] - east)
-    result = np.zeros(block.shape)
+    result = pages.zeros(block.shape, np.float64)
     row_starts, row_weights = windows(place.shape[0], tile, periodic=False)
     col_starts, col_weights = windows(place.shape[1], tile, periodic=column0 is not None)
     first = place.rows[0] - south, place.cols[0] - west + (column0 or 0)

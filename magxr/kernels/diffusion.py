@@ -25,6 +25,7 @@ from numba import njit, types
 from numba.extending import intrinsic
 
 from magxr.errors import ParameterError
+from magxr.kernels import pages
 from magxr.kernels.fir import STRICT, STRIP, gather, gaussian_radius, up64
 from magxr.kernels.strip import (
     ROWS,
@@ -121,7 +122,7 @@ def diffuse(
         [alpha, 1.0 - alpha, -contrast, 1.0 - 2.0 * ALPHA_E, 0.25 * tau, 0.5, 1.0, 1e-30, lowest, *_EXP],
         dtype=u.dtype,
     )
-    old, new = field.values, field.values.copy()
+    old, new = field.values, pages.copied(field.values)
     reach = radius(sigma, rho)
     for left in range(steps - 1, -1, -1):
         # Only what the remaining steps will look at.

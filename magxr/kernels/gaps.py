@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from scipy import ndimage
 
+from magxr.kernels import pages
 from magxr.kernels.minimum_curvature import minimum_curvature, tied
 
 if TYPE_CHECKING:
@@ -116,7 +117,8 @@ def fill_gaps(
         The block with its gaps filled in the core; filled or not in the halo.
     """
     known = np.isfinite(block)
-    values = np.where(known, block, block.dtype.type(np.nan))
+    values = pages.copied(block)
+    values[~known] = np.nan
     if known.all() or not known.any():
         return values
     missing = ~known & ~too_wide(known, max_gap)

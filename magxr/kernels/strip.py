@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numba import njit
 
+from magxr.kernels import pages
 from magxr.kernels.fir import (
     STRICT,
     STRIP,
@@ -85,7 +86,9 @@ def make_field(
     valid = np.isfinite(u)
     gaps = not valid.all()
     weight = reciprocal(valid, sigma, u.dtype) if gaps else np.ones((1, 1), u.dtype)
-    values = np.where(valid, u, 0).astype(u.dtype) if gaps else np.array(u, order="C")
+    values = pages.copied(u)
+    if gaps:
+        values[~valid] = 0
     rows = np.ones(u.shape[0] + 1) if stretch is None else stretch
     return Field(values, weight, rows.astype(u.dtype), bool(gaps), wide)
 

@@ -8,24 +8,31 @@ from dask.callbacks import Callback
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magxr.chunked.neighbours import joined
+from magxr.chunked.halo import map_halo
 from magxr.testing import nothing_computes, random_chunks
 
 
-def blocks_of(x):
-    """Return the computed blocks of a Dask array, rows of them."""
-    return dask.compute(x.to_delayed().tolist(), scheduler="sync")[0]
-
-
-class Done(Callback):
-    """The tasks of one kind of layer, in the order in which they ended."""
+class Started(Callback):
+    """The blocks of one kind of layer, in the order in which they were begun."""
 
     def __init__(self, layer):
         self.layer, self.blocks = layer, []
 
-    def _posttask(self, key, result, dsk, state, worker):
+    def _pretask(self, key, dsk, state):
         if isinstance(key, tuple) and key[0].startswith(self.layer):
             self.blocks.append(key[1:])
+
+
+def seen(x, depth, **how):
+    """Return what the kernel is given for each block."""
+    blocks = {}
+
+    def keep(block, *, place):
+        blocks[place.number] = block.copy()
+        return place.core(block)
+
+    result = map_halo(keep, x, depth=depth, step="keep", placed=True, out_chunks=x.chunks, **how)
+    return result, blocks
 
 
 @given(
@@ -38,25 +45,25 @@ def test_every_block_carries_the_cells_around_it(seed, depth, wrap, remake):
     x = np.random.default_rng(seed).normal(size=(23, 31)).astype("f4")
     lazy = da.from_array(x, chunks=random_chunks(x.shape, 4, seed))
     with nothing_computes():
-        haloed = joined(lazy, depth, wrap=wrap, remake=remake)
+        result, blocks = seen(lazy, depth, wrap=wrap, remake=remake)
+    np.testing.assert_array_equal(result.compute(scheduler="sync"), x)
     around = np.pad(x, ((0, 0), (depth[1], depth[1])), mode="wrap") if wrap else x
     shift = depth[1] if wrap else 0
-    for i, row in enumerate(blocks_of(haloed)):
-        for j, block in enumerate(row):
-            top, left = sum(lazy.chunks[0][:i]), sum(lazy.chunks[1][:j]) + shift
-            rows = slice(max(top - depth[0], 0), top + lazy.chunks[0][i] + depth[0])
-            columns = slice(max(left - depth[1], 0), left + lazy.chunks[1][j] + depth[1])
-            np.testing.assert_array_equal(block, around[rows, columns])
-            assert block.shape == haloed.blocks[i, j].shape
+    assert set(blocks) == set(np.ndindex(*lazy.numblocks))
+    for (i, j), block in blocks.items():
+        top, left = sum(lazy.chunks[0][:i]), sum(lazy.chunks[1][:j]) + shift
+        rows = slice(max(top - depth[0], 0), top + lazy.chunks[0][i] + depth[0])
+        columns = slice(max(left - depth[1], 0), left + lazy.chunks[1][j] + depth[1])
+        np.testing.assert_array_equal(block, around[rows, columns])
 
 
 @pytest.mark.parametrize("scheduler", ["sync", "threads"])
-def test_blocks_are_put_together_from_the_south_west_on_one_after_the_other(scheduler):
-    haloed = joined(da.ones((50, 70), chunks=10), (2, 2), remake=True)
-    done = Done("magxr-halo-joined")
-    with done, dask.config.set(scheduler=scheduler, num_workers=4):
-        haloed.sum().compute(optimize_graph=False)
-    assert done.blocks == [(i, j) for i in range(5) for j in range(7)]
+def test_blocks_take_turns_from_the_south_west_on(scheduler):
+    result, _ = seen(da.ones((50, 70), chunks=10), (2, 2))
+    started = Started("magxr-halo-turn")
+    with started, dask.config.set(scheduler=scheduler, num_workers=4):
+        result.sum().compute(optimize_graph=False)
+    assert started.blocks == [(i, j) for i in range(5) for j in range(7)]
 
 
 def counted(x):
@@ -71,27 +78,22 @@ def counted(x):
 
 
 def test_a_source_is_read_twice_and_what_came_through_a_halo_once():
-    x = np.arange(30.0 * 40).reshape(30, 40)
-    source, made = counted(x)
-    np.testing.assert_array_equal(joined(source, (0, 1), remake=True).blocks[0, 0].compute(), x[:10, :11])
-    made.clear()
-    joined(source, (1, 1), remake=True).compute(scheduler="sync")
+    source, made = counted(np.arange(30.0 * 40).reshape(30, 40))
+    seen(source, (1, 1), remake=True)[0].compute(scheduler="sync")
     # Nothing lies south of the southernmost row that could look at it.
     assert made == {(i, j): 2 if i else 1 for i in range(3) for j in range(4)}
     made.clear()
-    joined(source, (1, 1)).compute(scheduler="sync")
+    seen(source, (1, 1))[0].compute(scheduler="sync")
     assert set(made.values()) == {1}
     made.clear()
-    again = joined(joined(source, (1, 1)), (1, 1), remake=True)
-    again.compute(scheduler="sync")
+    seen(seen(source, (1, 1))[0], (1, 1), remake=True)[0].compute(scheduler="sync")
     assert set(made.values()) == {1}
 
 
-def test_a_haloed_block_keeps_nothing_else_alive():
-    x = da.ones((2048, 2048), chunks=1024)
-    for row in blocks_of(joined(x, (8, 8))):
-        for block in row:
-            owner = block
-            while isinstance(owner.base, np.ndarray):
-                owner = owner.base
-            assert owner.nbytes == block.nbytes == 1032**2 * 8
+def test_a_result_keeps_nothing_else_alive():
+    result, _ = seen(da.ones((2048, 2048), chunks=1024), (8, 8))
+    for block in dask.compute(*result.to_delayed().ravel(), scheduler="sync"):
+        owner = block
+        while isinstance(owner.base, np.ndarray):
+            owner = owner.base
+        assert owner.nbytes == block.nbytes == 1024**2 * 8

@@ -17,7 +17,7 @@ import magxr
 from magxr.kernels.diffusion import radius
 from magxr.kernels.gaps import reach
 
-SIDE = 72
+SIDE = 144
 """Cells along a chunk."""
 GAP, TILE, SIGMA, RHO, STEPS = 4, 16, 0.5, 1, 4
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "memory.py"

@@ -6,7 +6,7 @@ import numpy as np
 import psutil
 import pytest
 
-from magxr.chunked import pages
+from magxr.kernels import pages
 
 
 @pytest.mark.parametrize("shape", [(3, 4), (700, 900), (0, 5)])

@@ -1,8 +1,8 @@
-"""Arrays in memory pages of their own, for blocks that wait for others.
+"""Arrays in memory pages of their own: for blocks that wait for others, and for work space of their size.
 
-The C library keeps freed memory for later. Blocks that live long, among arrays that come and go with every
-task, leave holes there that nothing fits into, and the process grows for as long as it runs. What has pages
-of its own goes back to the system when the last reference goes.
+The C library keeps freed memory for later, by thread. Blocks that live long, among arrays that come and go
+with every task, leave holes there that nothing fits into, and the process grows for as long as it runs. What
+has pages of its own goes back to the system when the last reference goes.
 """
 
 from __future__ import annotations
@@ -29,6 +29,13 @@ def empty(shape: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:
     if size < LEAST:
         return np.empty(shape, kind)
     return np.frombuffer(mmap.mmap(-1, size), kind).reshape(shape)
+
+
+def zeros(shape: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:
+    """Return the same, filled with zeros."""
+    out = empty(shape, dtype)
+    out[...] = 0
+    return out
 
 
 def copied(array: NDArray[Any], dtype: DTypeLike | None = None) -> NDArray[Any]:
