@@ -137,8 +137,9 @@ def map_halo(
     before: Any = None
     for number in np.ndindex(*x.numblocks):
         parts = [list(halo.parts[number]) for halo in halos]
-        tasks[turn, *number] = (nothing, [blocks for blocks, *_ in parts], before)
-        before = (turn, *number)
+        if any(reach):
+            tasks[turn, *number] = (nothing, [blocks for blocks, *_ in parts], before)
+            before = (turn, *number)
         tasks[name, *lead, *number] = (work, number, parts, before, *values)
     sources = [source for halo in halos for source in halo.sources]
     graph = HighLevelGraph.from_collections(name, tasks, dependencies=[*sources, *scalars.values()])

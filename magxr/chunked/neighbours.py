@@ -14,6 +14,8 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from magxr.chunked.fold import reread
 from magxr.kernels import pages
 
@@ -113,11 +115,9 @@ def assembled(blocks: list[list[NDArray[Any]]], rows: list[slice], columns: list
     whole = pages.empty(shape, cut[0][0].dtype)
     row = 0
     for line in cut:
-        column = 0
-        for part in line:
-            whole[row : row + part.shape[0], column : column + part.shape[1]] = part
-            column += part.shape[1]
-        row += line[0].shape[0]
+        north = row + len(line[0])
+        np.concatenate(line, axis=1, out=whole[row:north])
+        row = north
     return whole
 
 

@@ -97,3 +97,9 @@ def test_a_result_keeps_nothing_else_alive():
         while isinstance(owner.base, np.ndarray):
             owner = owner.base
         assert owner.nbytes == block.nbytes == 1024**2 * 8
+
+
+def test_without_a_halo_a_block_needs_no_other():
+    source, made = counted(np.arange(30.0 * 40).reshape(30, 40))
+    seen(source, (0, 0))[0].blocks[2, 3].compute(scheduler="sync")
+    assert made == {(2, 3): 1}
