@@ -1,8 +1,9 @@
-"""Many steps of a local scheme on blocks: how many steps to take between two looks at the neighbours."""
+"""Many steps of a local scheme on blocks: how many to take between two looks at the neighbours."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,93 +18,134 @@ if TYPE_CHECKING:
     from magxr.chunked.halo import Place
 
     Steps = Callable[..., NDArray[Any]]
-    """``steps(block, *, count, halo, **kwargs)`` returns the block without its halo."""
+    """``steps(block, *others, taken, place, **kwargs)`` returns the block without its halo."""
+
+Reach = tuple[int, int]
+"""Cells that a step looks away along latitude and longitude."""
 
 REDUNDANT = 0.75
 """Largest share of work done twice, on halos, before another exchange is made: at this, chunks of 1000 cells
 take the 20 steps of the defaults in one exchange, without a generation of blocks in memory between."""
 
 
+@dataclass(frozen=True, slots=True)
+class Exchanges:
+    """Which steps are taken between two looks at the neighbours."""
+
+    groups: tuple[tuple[int, int], ...]
+    """First step of each group and one past its last."""
+    depths: tuple[Reach, ...]
+    """Cells of halo of each group along latitude and longitude."""
+    redundant: float
+    """Share of work that is done twice, on halos."""
+
+    def __str__(self) -> str:
+        """Say it in words."""
+        counts = "+".join(str(b - a) for a, b in self.groups)
+        halos = ", ".join(f"{rows} x {columns}" for rows, columns in self.depths)
+        return f"steps {counts}, one exchange of halos each, of {halos} cells; {self.redundant:.0%} redundant work"
+
+
 def plan_exchanges(
-    chunks: Sequence[Sequence[int]], reach: int, steps: int, *, wrap: bool = False
-) -> tuple[int, ...]:
-    """Split ``steps`` into groups with one exchange of halos each.
+    chunks: Sequence[Sequence[int]], reaches: Sequence[Reach], *, wrap: bool = False
+) -> Exchanges:
+    """Split steps into groups with one exchange of halos each.
 
     Parameters
     ----------
     chunks : two sequences of int
         Chunk sizes along latitude and longitude, cells.
-    reach : int
-        Cells that one step looks away; a group of k steps needs a halo of ``k * reach``.
-    steps : int
-        Steps in all.
+    reaches : sequence of (int, int)
+        How far each step looks along latitude and longitude, cells; a group needs a halo of their sum.
     wrap : bool
         Longitude is periodic.
 
     Returns
     -------
-    tuple of int
-        Steps of each group, as even as can be: the fewest groups whose halo fits into the smallest chunk
+    Exchanges
+        The fewest groups, of as equal numbers of steps as can be, whose halo fits into the smallest chunk
         and whose work on halos is at most `REDUNDANT`. Between two exchanges every block waits for its
         neighbours, so that a generation of blocks must be held in memory or spilled; blocks that
         exchange once stream from store to store.
     """
-    sides = [sizes for axis, sizes in enumerate(chunks) if len(sizes) > 1 or (wrap and axis == 1)]
-    if not sides:
-        return (steps,)
-    smallest, typical = min(min(sizes) for sizes in sides), [max(sizes) for sizes in sides]
-    longest = 1
-    while (
-        longest < steps
-        and (longest + 1) * reach <= smallest
-        and redundant(longest + 1, reach, typical) <= REDUNDANT
-    ):
-        longest += 1
-    groups = math.ceil(steps / longest)
-    base, more = divmod(steps, groups)
-    return (base + 1,) * more + (base,) * (groups - more)
+    axes = [axis for axis, sizes in enumerate(chunks) if len(sizes) > 1 or (wrap and axis == 1)]
+    smallest = {axis: min(chunks[axis]) for axis in axes}
+    sides = {axis: max(chunks[axis]) for axis in axes}
+    for count in range(1, len(reaches) + 1):
+        groups = _even(len(reaches), count)
+        fits = all(
+            b - a == 1
+            or (
+                all(sum(r[axis] for r in reaches[a:b]) <= smallest[axis] for axis in axes)
+                and redundant(reaches[a:b], sides) <= REDUNDANT
+            )
+            for a, b in groups
+        )
+        if fits:
+            break
+    return exchanges(groups, reaches, sides)
 
 
-def redundant(count: int, reach: int, sides: Sequence[int]) -> float:
-    """Return the share of work that ``count`` steps do twice on halos that shrink by ``reach`` a step.
+def exchanges(
+    groups: Sequence[tuple[int, int]], reaches: Sequence[Reach], sides: dict[int, int]
+) -> Exchanges:
+    """Put the groups together with what they need."""
+    depths = tuple((sum(r[0] for r in reaches[a:b]), sum(r[1] for r in reaches[a:b])) for a, b in groups)
+    work = sum((b - a) * redundant(reaches[a:b], sides) for a, b in groups) / len(reaches)
+    return Exchanges(tuple(groups), depths, work)
 
-    ``sides`` are the lengths of the block along the axes on which it has neighbours.
+
+def _even(steps: int, count: int) -> list[tuple[int, int]]:
+    base, more = divmod(steps, count)
+    ends = [0]
+    for k in range(count):
+        ends.append(ends[-1] + base + (k < more))
+    return list(zip(ends[:-1], ends[1:], strict=True))
+
+
+def redundant(reaches: Sequence[Reach], sides: dict[int, int]) -> float:
+    """Return the share of work that steps do twice on halos that shrink with every step.
+
+    ``sides`` are the lengths of the block along the axes (0, 1) on which it has neighbours.
     """
-    areas = (math.prod(1.0 + 2.0 * left * reach / side for side in sides) for left in range(count))
-    return sum(areas) / count - 1.0
+    left = {axis: 0 for axis in sides}
+    work = 0.0
+    for reach in reversed(reaches):
+        work += math.prod(1.0 + 2.0 * left[axis] / side for axis, side in sides.items())
+        left = {axis: left[axis] + reach[axis] for axis in sides}
+    return work / len(reaches) - 1.0
 
 
 def step_blocks(
     kernel: Steps,
     x: Any,
-    *,
-    reach: int,
-    steps: int,
+    *others: Any,
+    reaches: Sequence[Reach],
     step: str,
     wrap: bool = False,
-    depth: int | None = None,
+    depth: Reach | None = None,
     **kwargs: Any,
 ) -> Any:
-    """Take ``steps`` steps on blocks, lazily if ``x`` is lazy.
+    """Take steps on blocks, lazily if ``x`` is lazy.
 
     Parameters
     ----------
     kernel : callable
-        ``kernel(block, count=, halo=, **kwargs)``: takes ``count`` steps and returns the block without the
-        ``halo`` (south, north, west, east), mirroring true edges at each step.
-    x : numpy or Dask array, 2-D
-        South in row 0, west in column 0.
-    reach : int
-        Cells that one step looks away.
-    steps : int
-        Steps in all.
+        ``kernel(block, *other_blocks, taken=(a, b), place=, **kwargs)``: takes steps a to b, mirroring true
+        edges at each, and returns the block without the halo that ``place.halo`` states.
+    x, others : numpy or Dask arrays, 2-D
+        South in row 0, west in column 0. ``others``, of the same chunks, stay as they are from step to step.
+    reaches : sequence of (int, int)
+        How far each step looks along latitude and longitude, cells.
     step : str
         Name for messages and task keys.
     wrap : bool
         Longitude is periodic.
-    depth : int, optional
-        Exchange once, with a halo of this many cells (exact from ``steps * reach`` on). By default
-        exchange as often as `plan_exchanges` says: bit for bit what one block would give.
+    depth : (int, int), optional
+        Exchange once, with a halo of so many cells. By default exchange as often as `plan_exchanges` says:
+        bit for bit what one block would give.
+    **kwargs
+        Passed to the kernel; a lazy scalar (0-D Dask array) arrives as its value.
 
     Raises
     ------
@@ -111,26 +153,38 @@ def step_blocks(
         If a chunk is smaller than the halo.
     """
     chunks = x.chunks if is_chunked(x) else ((x.shape[0],), (x.shape[1],))
-    if depth is None:
-        groups = plan_exchanges(chunks, reach, steps, wrap=wrap)
-        depths = [count * reach for count in groups]
-    else:
-        groups, depths = (steps,), [min(depth, steps * reach)]
-    check_halo(chunks, (max(depths), max(depths)), wrap=wrap, step=step)
-    log.info("%s: %d steps, groups %s, halo %s", step, steps, groups, depths)
-    for count, halo in zip(groups, depths, strict=True):
+    plan = plan_exchanges(chunks, reaches, wrap=wrap)
+    if depth is not None:
+        axes = [axis for axis, sizes in enumerate(chunks) if len(sizes) > 1 or (wrap and axis == 1)]
+        whole = exchanges([(0, len(reaches))], reaches, {axis: max(chunks[axis]) for axis in axes})
+        deep = (min(depth[0], whole.depths[0][0]), min(depth[1], whole.depths[0][1]))
+        area = math.prod(1.0 + 2.0 * deep[axis] / max(chunks[axis]) for axis in axes)
+        plan = Exchanges(whole.groups, (deep,), min(whole.redundant, area - 1.0))
+    deepest = (max(d[0] for d in plan.depths), max(d[1] for d in plan.depths))
+    check_halo(chunks, deepest, wrap=wrap, step=step)
+    begun = _tasks(x)
+    for taken, halo in zip(plan.groups, plan.depths, strict=True):
         x = map_halo(
-            partial(_core, kernel, count),
+            partial(_taken, kernel, taken),
             x,
-            depth=(halo, halo),
+            *others,
+            depth=halo,
             step=step,
             wrap=wrap,
             out_chunks=chunks,
             placed=True,
             **kwargs,
         )
+    blocks = len(chunks[0]) * len(chunks[1])
+    log.info("%s: %s, %.1f tasks a chunk", step, plan, (_tasks(x) - begun) / blocks)
     return x
 
 
-def _core(kernel: Steps, count: int, block: NDArray[Any], *, place: Place, **kwargs: Any) -> NDArray[Any]:
-    return kernel(block, count=count, halo=place.halo, **kwargs)
+def _tasks(x: Any) -> int:
+    return len(x.__dask_graph__()) if is_chunked(x) else 0
+
+
+def _taken(
+    kernel: Steps, taken: tuple[int, int], block: NDArray[Any], *others: Any, place: Place, **kwargs: Any
+) -> NDArray[Any]:
+    return kernel(block, *others, taken=taken, place=place, **kwargs)

@@ -27,32 +27,52 @@ STRICT: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
 FUSED: dict[str, Any] = {**STRICT, "fastmath": {"contract"}}
 
 
-def gaussian_radius(sigma: float) -> int:
+def gaussian_radius(sigma: float, truncate: float = TRUNCATE) -> int:
     """Return the radius in pixels of the Gaussian of standard deviation ``sigma``: ``ceil(3 sigma)``."""
-    return math.ceil(TRUNCATE * sigma - 1e-9)
+    return math.ceil(truncate * sigma - 1e-9)
 
 
-def gaussian_taps(sigma: float) -> NDArray[np.float64]:
+def gaussian_taps(sigma: float, truncate: float = TRUNCATE) -> NDArray[np.float64]:
     """Return the centre and one side of a sampled Gaussian that sums to one.
 
     Parameters
     ----------
     sigma : float
         Standard deviation, pixels; 0 gives the identity.
+    truncate : float
+        Where it is cut, standard deviations.
 
     Returns
     -------
     ndarray, shape (radius + 1,), float64
     """
-    k = np.arange(gaussian_radius(sigma) + 1, dtype=np.float64)
+    k = np.arange(gaussian_radius(sigma, truncate) + 1, dtype=np.float64)
     taps = np.exp(-0.5 * (k / sigma) ** 2) if sigma > 0 else np.ones(1)
     weights: NDArray[np.float64] = taps / (taps[0] + 2 * taps[1:].sum())
     return weights
 
 
+def taps_by_row(
+    sigma: float, stretch: NDArray[Any], truncate: float = TRUNCATE
+) -> NDArray[np.float64]:
+    """Return half a Gaussian for every row, ``sigma * stretch`` pixels wide there, filled up with zeros.
+
+    One row of taps serves for all where ``stretch`` is 1 everywhere. A zero more does not change a sum, so
+    that the width of the widest row of a block does not matter.
+    """
+    if (stretch == 1.0).all():
+        return gaussian_taps(sigma, truncate)[None, :]
+    halves = [gaussian_taps(sigma * float(s), truncate) for s in stretch]
+    out = np.zeros((len(halves), max(h.size for h in halves)))
+    for row, half in zip(out, halves, strict=True):
+        row[: half.size] = half
+    return out
+
+
 def padded(taps: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Fill half a kernel with zeros to one plus a multiple of 4 taps, as the unrolled loops want it."""
-    return np.pad(taps, (0, -(len(taps) - 1) % 4)).astype(dtype)
+    """Fill half kernels with zeros to one plus a multiple of 4 taps, as the unrolled loops want it."""
+    more = -(taps.shape[-1] - 1) % 4
+    return np.pad(taps, [(0, 0)] * (taps.ndim - 1) + [(0, more)]).astype(dtype)
 
 
 def unfolded(taps: NDArray[Any]) -> NDArray[Any]:
@@ -76,18 +96,28 @@ def up64(n: int) -> int:
 
 
 @njit(**STRICT)
+def copy(src: NDArray[Any], dst: NDArray[Any]) -> None:
+    """Copy a row; both start at 0, without which the loop is not vectorised."""
+    for j in range(dst.size):
+        dst[j] = src[j]
+
+
+@njit(**STRICT)
 def gather(u: NDArray[Any], row: int, col: int, out: NDArray[Any]) -> None:
     """Copy one row from ``col`` on, continued by mirrors beyond the edges."""
-    m = u.shape[1]
-    line = u[mirror(row, u.shape[0])]
+    gather_line(u[mirror(row, u.shape[0])], col, out)
+
+
+@njit(**STRICT)
+def gather_line(line: NDArray[Any], col: int, out: NDArray[Any]) -> None:
+    """Copy a row from ``col`` on, continued by mirrors beyond its ends."""
+    m = line.size
     lo = min(out.size, max(0, -col))
     hi = max(lo, min(out.size, m - col))
     for j in range(lo):
         out[j] = line[mirror(col + j, m)]
     if hi > lo:
-        inside = line[col + lo :]
-        for j in range(hi - lo):
-            out[lo + j] = inside[j]
+        copy(line[col + lo : col + hi], out[lo:hi])
     for j in range(hi, out.size):
         out[j] = line[mirror(col + j, m)]
 

@@ -1,5 +1,8 @@
 """The structure tensor made row by row, in strips of columns that stay in cache.
 
+Of the tensor J, diffusion needs but two planes, ``J11 - J22`` and ``2 J12`` (they hold the direction and the
+difference of the eigenvalues); the orientation needs the trace, ``J11 + J22``, as well.
+
 A *cell* is the square between pixels ``(i, j)`` and ``(i + 1, j + 1)`` and carries the number of the first;
 cells run from -1 to n - 1, the outermost ones lying across the grid's edge.
 """
@@ -15,22 +18,32 @@ from magxr.kernels import pages
 from magxr.kernels.fir import (
     STRICT,
     STRIP,
+    TRUNCATE,
+    copy,
     fir_along,
     fir_down,
     fir_ring,
     gather,
     gaussian_taps,
+    mirror,
     padded,
+    taps_by_row,
     unfolded,
     up64,
 )
-from magxr.kernels.weights import mirrored_cell, reciprocal
+from magxr.kernels.gradient import CELL, WIDE, cell_gradient, cell_products, cell_products_at_gaps, pixel_gradient, wide_gradient
+from magxr.kernels.mask import Mask, make_mask
+from magxr.kernels.weights import mirrored_cell
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from magxr.kernels.metric import Metric
+
 ROWS = 32
 """Rows of cells made at a time; a multiple of 4."""
+_SINGLE = 8
+"""Where in ``Buffers.rows`` the single rows begin, after two rings of four."""
 
 
 class Taps(NamedTuple):
@@ -39,9 +52,9 @@ class Taps(NamedTuple):
     down: NDArray[Any]
     """Half the Gaussian of sigma, times the factor that makes gradients dimensionless."""
     along: NDArray[Any]
-    """Half the Gaussian of sigma."""
+    """Half the Gaussian of sigma, for every row of pixels or one for all."""
     rho_along: NDArray[Any]
-    """Half the Gaussian of rho."""
+    """Half the Gaussian of rho, for every row of the tensor from -1 on or one for all."""
     rho_down: NDArray[Any]
     """The whole Gaussian of rho between zeros."""
 
@@ -52,13 +65,15 @@ class Field(NamedTuple):
     values: NDArray[Any]
     """Anomaly with 0 in gaps, shape (n, m)."""
     weight: NDArray[Any]
-    """`reciprocal` of the valid pixels for sigma, shape (n, m); one value where there are no gaps."""
+    """What a Gaussian sum of pixels is multiplied by, 0 in gaps, shape (n, m); one value without gaps."""
+    seen: NDArray[Any]
+    """1 in cells whose gradient counts, 0 near barriers, shape (n + 1, m + 1); one value without barriers."""
     stretch: NDArray[Any]
     """Factor on the gradient along a row, by row of cells from -1 on, shape (n + 1,)."""
-    gaps: bool
-    """Whether there are gaps."""
-    wide: bool
-    """Whether gradients take 4 x 2 pixels, where these are valid, in place of 2 x 2."""
+    masked: bool
+    """Whether there are gaps or barriers."""
+    kind: int
+    """Which gradient: `CELL`, `WIDE` or `PIXEL`."""
 
 
 class Buffers(NamedTuple):
@@ -67,42 +82,66 @@ class Buffers(NamedTuple):
     ring: NDArray[Any]
     """The source rows in reach of one row of the smoothed anomaly."""
     rows: NDArray[Any]
-    """0..3: four rows of the smoothed anomaly; 4..7: their weights; 8, 9: gradient; 10, 11, 12: products."""
+    """0..3: four rows of the smoothed anomaly; 4..7: their weights; then gradient, products, mask."""
     smooth: NDArray[Any]
-    """Products smoothed along the row: three planes of rows of ``STRIP`` cells."""
+    """Products smoothed along the row: planes of rows of ``STRIP`` cells."""
 
 
-def make_taps(sigma: float, rho: float, dtype: np.dtype[Any], factor: float = 1.0) -> Taps:
-    """Return the filters for gradients multiplied by ``factor`` (1/nT)."""
-    fine, coarse = gaussian_taps(sigma), padded(gaussian_taps(rho), dtype)
-    # A cell's gradient is the mean of two differences: the half goes into the taps, for nothing.
-    return Taps(padded(0.5 * factor * fine, dtype), padded(fine, dtype), coarse, unfolded(coarse))
+def make_taps(
+    sigma: float,
+    rho: float,
+    dtype: np.dtype[Any],
+    metric: Metric,
+    *,
+    factor: float = 1.0,
+    truncate: tuple[float, float] = (TRUNCATE, TRUNCATE),
+    half: bool = True,
+) -> Taps:
+    """Return the filters for gradients multiplied by ``factor`` (1/nT).
+
+    A cell's gradient is the mean of two differences: with ``half`` the half goes into the taps, for nothing.
+    """
+    first = 0.5 * factor if half else factor
+    coarse = padded(gaussian_taps(rho, truncate[1]), dtype)
+    return Taps(
+        padded(first * gaussian_taps(sigma, truncate[0]), dtype),
+        padded(taps_by_row(sigma, metric.pixels, truncate[0]), dtype),
+        padded(taps_by_row(rho, metric.cells, truncate[1]), dtype),
+        unfolded(coarse),
+    )
 
 
 def make_field(
-    u: NDArray[Any], sigma: float, stretch: NDArray[Any] | None = None, *, wide: bool = False
-) -> Field:
+    u: NDArray[Any],
+    sigma: float,
+    rho: float,
+    metric: Metric,
+    *,
+    shut: NDArray[np.bool_] | None = None,
+    kind: int = CELL,
+    truncate: tuple[float, float] = (TRUNCATE, TRUNCATE),
+) -> tuple[Field, Mask]:
     """Prepare a block: fill its gaps with 0 and weigh what is left."""
-    valid = np.isfinite(u)
-    gaps = not valid.all()
-    weight = reciprocal(valid, sigma, u.dtype) if gaps else np.ones((1, 1), u.dtype)
+    mask = make_mask(u, sigma, rho, metric, shut=shut, kind=kind, truncate=truncate)
     values = pages.copied(u)
-    if gaps:
-        values[~valid] = 0
-    rows = np.ones(u.shape[0] + 1) if stretch is None else stretch
-    return Field(values, weight, rows.astype(u.dtype), bool(gaps), wide)
+    if mask.valid is not None:
+        values[~mask.valid] = 0
+    stretch = metric.cells.astype(u.dtype)
+    return Field(values, mask.weight, mask.seen, stretch, mask.masked, kind), mask
 
 
 @njit(**STRICT)
-def make_buffers(taps: Taps, width: int) -> Buffers:
-    """Allocate work space for strips of ``width`` cells."""
-    reach, fine = taps.rho_along.size - 1, taps.along.size - 1
+def make_buffers(taps: Taps, width: int, planes: int) -> Buffers:
+    """Allocate work space for strips of ``width`` cells and tensors of ``planes`` (2 or 3) planes."""
+    down, fine, reach = taps.down.size - 1, taps.along.shape[1] - 1, taps.rho_along.shape[1] - 1
     wide = up64(_columns(width, reach) + 2 * fine)
     dtype = taps.along.dtype
+    # Rows of the tensor in reach of a row: not as many down a column as pixels along a stretched row.
+    rows = ROWS + taps.rho_down.size + 4
     return Buffers(
-        np.zeros((2 * fine + 1, wide), dtype),
-        np.zeros((13, wide + 64), dtype),
-        np.zeros((3, (ROWS + 2 * reach + 4) * STRIP), dtype),
+        np.zeros((2 * down + 1, wide), dtype),
+        np.zeros((_SINGLE + 6, wide + 64), dtype),
+        np.zeros((planes, rows * STRIP), dtype),
     )
 
 
@@ -114,57 +153,68 @@ def _columns(width: int, reach: int) -> int:
 
 
 @njit(**STRICT)
+def tensor_radius(taps: Taps) -> int:
+    """Return how many rows away a row of the tensor looks for gradients (the padded Gaussian of rho)."""
+    radius: int = (taps.rho_down.size - 7) // 2
+    return radius
+
+
+@njit(**STRICT)
 def start_strip(field: Field, taps: Taps, buffers: Buffers, row: int, col: int, width: int) -> None:
     """Get ready for a strip whose first row of the tensor is ``row``, from cell ``col`` on."""
-    reach, fine = taps.rho_along.size - 1, taps.along.size - 1
-    extra = 1 if field.wide else 0
-    first = row - reach
-    for i in range(first - extra - fine, first - extra + fine):
-        line = buffers.ring[i % buffers.ring.shape[0]]
-        gather(field.values, i, col - reach - extra - fine, line)
-    for i in range(first - extra, first + extra + 1):
-        _smoothed_row(field, taps, buffers, i, col - reach - extra, _columns(width, reach))
-    for i in range(2 * reach):
+    reach, fine = taps.rho_along.shape[1] - 1, taps.along.shape[1] - 1
+    down = taps.down.size - 1
+    # The gradients of a row take `below` more rows south of it and `above` north, made when it is its turn.
+    beside = 0 if field.kind == CELL else 1
+    above = 2 if field.kind == WIDE else 1
+    first = row - tensor_radius(taps)
+    for i in range(first - beside - down, first - beside + down):
+        gather(field.values, i, col - reach - beside - fine, buffers.ring[i % buffers.ring.shape[0]])
+    for i in range(first - beside, first + above):
+        _smoothed_row(field, taps, buffers, i, col - reach - beside, _columns(width, reach))
+    for i in range(2 * tensor_radius(taps)):
         _tensor_row(field, taps, buffers, first + i, col, width, i)
 
 
 @njit(**STRICT)
 def more_rows(field: Field, taps: Taps, buffers: Buffers, row: int, col: int, width: int, count: int) -> None:
     """Make what is missing for rows ``row .. row + count`` of the tensor."""
-    reach = taps.rho_along.size - 1
+    radius = tensor_radius(taps)
     for i in range(count):
-        _tensor_row(field, taps, buffers, row + reach + i, col, width, 2 * reach + i)
+        _tensor_row(field, taps, buffers, row + radius + i, col, width, 2 * radius + i)
 
 
 @njit(**STRICT)
 def four_rows(taps: Taps, buffers: Buffers, at: int, out: NDArray[Any], width: int) -> None:
-    """Finish rows ``at .. at + 4`` of the tensor: four rows of J11, J12, J22, each ``STRIP`` cells."""
+    """Finish rows ``at .. at + 4`` of the tensor: four rows of three planes of ``STRIP`` cells.
+
+    A tensor of two planes leaves the third as it is.
+    """
     n = up64(width)
-    for part in range(3):
+    for part in range(buffers.smooth.shape[0]):
         fir_down(buffers.smooth[part][at * STRIP :], taps.rho_down, out[part * STRIP :], n)
 
 
 @njit(**STRICT)
 def carry_rows(taps: Taps, buffers: Buffers) -> None:
     """Move the rows that the next ``ROWS`` rows of the tensor share with the last to the front."""
-    for part in range(3):
+    for part in range(buffers.smooth.shape[0]):
         plane = buffers.smooth[part]
-        for i in range(2 * (taps.rho_along.size - 1)):
-            old, new = plane[(ROWS + i) * STRIP :], plane[i * STRIP :]
-            for j in range(STRIP):
-                new[j] = old[j]
+        for i in range(2 * tensor_radius(taps)):
+            copy(plane[(ROWS + i) * STRIP :], plane[i * STRIP : (i + 1) * STRIP])
 
 
 @njit(**STRICT)
 def _smoothed_row(field: Field, taps: Taps, buffers: Buffers, row: int, col: int, n: int) -> None:
     """Make row ``row`` of the smoothed anomaly from pixel ``col`` on."""
-    fine = taps.along.size - 1
+    fine, down = taps.along.shape[1] - 1, taps.down.size - 1
     ring, rows = buffers.ring, buffers.rows
-    gather(field.values, row + fine, col - fine, ring[(row + fine) % ring.shape[0]])
-    fir_ring(ring, row, taps.down, rows[8], up64(n + 2 * fine))
+    gather(field.values, row + down, col - fine, ring[(row + down) % ring.shape[0]])
+    fir_ring(ring, row, taps.down, rows[_SINGLE], up64(n + 2 * fine))
     us = rows[row % 4]
-    fir_along(rows[8], taps.along, us, n)
-    if field.gaps:
+    along = taps.along[mirror(row, taps.along.shape[0])] if taps.along.shape[0] > 1 else taps.along[0]
+    fir_along(rows[_SINGLE], along, us, n)
+    if field.masked:
         weight = rows[4 + row % 4]
         gather(field.weight, row, col, weight)
         for j in range(n):
@@ -173,80 +223,68 @@ def _smoothed_row(field: Field, taps: Taps, buffers: Buffers, row: int, col: int
 
 @njit(**STRICT)
 def _tensor_row(field: Field, taps: Taps, buffers: Buffers, row: int, col: int, width: int, at: int) -> None:
-    """Make the products of the gradient in cells of row ``row``, smooth them along it, put them at ``at``."""
-    reach = taps.rho_along.size - 1
+    """Make the products of the gradient in row ``row``, smooth them along it, put them at ``at``."""
+    reach = taps.rho_along.shape[1] - 1
     rows = buffers.rows
     n = _columns(width, reach)
-    if field.wide:
-        _smoothed_row(field, taps, buffers, row + 2, col - reach - 1, n)
-        _wide_gradient(field, rows, row, n)
-    else:
+    cell = mirrored_cell(row + 1, field.stretch.size)
+    stretch = field.stretch[cell]
+    if field.kind == CELL:
         _smoothed_row(field, taps, buffers, row + 1, col - reach, n)
-        _gradient(field, rows, row, n)
-    gx, gy, p, q, r = rows[8], rows[9], rows[10], rows[11], rows[12]
-    stretch = field.stretch[mirrored_cell(row + 1, field.stretch.size)]
+    elif field.kind == WIDE:
+        _smoothed_row(field, taps, buffers, row + 2, col - reach - 1, n)
+    else:
+        _smoothed_row(field, taps, buffers, row + 1, col - reach - 1, n)
+    if field.kind == CELL and field.seen.size == 1 and buffers.smooth.shape[0] == 2:
+        if field.masked:
+            cell_products_at_gaps(rows, row, stretch, n)
+        else:
+            cell_products(rows, row, stretch, n)
+    else:
+        _products(field, buffers, row, col - reach, stretch, n)
+    along = taps.rho_along[cell] if taps.rho_along.shape[0] > 1 else taps.rho_along[0]
+    for part in range(buffers.smooth.shape[0]):
+        fir_along(rows[10 + part], along, buffers.smooth[part][at * STRIP :], up64(width))
+
+
+@njit(**STRICT)
+def _products(field: Field, buffers: Buffers, row: int, col: int, stretch: Any, n: int) -> None:
+    """Take the gradient of whatever kind, leave out what does not count, and multiply."""
+    rows = buffers.rows
+    gx, gy, d, e, trace = rows[8], rows[9], rows[10], rows[11], rows[12]
+    if field.kind == CELL:
+        cell_gradient(rows, row, field.masked, n)
+    elif field.kind == WIDE:
+        wide_gradient(rows, row, field.masked, n)
+    else:
+        pixel_gradient(rows, row, field.masked, n)
+    if field.seen.size > 1:
+        seen = rows[13]
+        gather_cells(field.seen, row, col, seen[:n])
+        for j in range(n):
+            gx[j] = gx[j] * seen[j]
+            gy[j] = gy[j] * seen[j]
     for j in range(n):
         gx[j] = gx[j] * stretch
     for j in range(n):
-        p[j] = gx[j] * gx[j]
+        d[j] = (gx[j] - gy[j]) * (gx[j] + gy[j])
     for j in range(n):
-        q[j] = gx[j] * gy[j]
-    for j in range(n):
-        r[j] = gy[j] * gy[j]
-    for part in range(3):
-        fir_along(rows[10 + part], taps.rho_along, buffers.smooth[part][at * STRIP :], up64(width))
-
-
-@njit(**STRICT)
-def _gradient(field: Field, rows: NDArray[Any], row: int, n: int) -> None:
-    """Take the gradient from the four corners of cells with four valid corners, else 0."""
-    below, above = rows[row % 4], rows[(row + 1) % 4]
-    gx, gy = rows[8], rows[9]
-    for j in range(n):
-        gx[j] = (below[j + 1] - below[j]) + (above[j + 1] - above[j])
-    for j in range(n):
-        gy[j] = (above[j] - below[j]) + (above[j + 1] - below[j + 1])
-    if field.gaps:
-        below, above = rows[4 + row % 4], rows[4 + (row + 1) % 4]
+        e[j] = (gx[j] + gx[j]) * gy[j]
+    if buffers.smooth.shape[0] > 2:
         for j in range(n):
-            if min(min(below[j], below[j + 1]), min(above[j], above[j + 1])) <= 0:
-                gx[j] = 0
-                gy[j] = 0
+            trace[j] = gx[j] * gx[j] + gy[j] * gy[j]
 
 
 @njit(**STRICT)
-def _wide_gradient(field: Field, rows: NDArray[Any], row: int, n: int) -> None:
-    """Take it from four corners and the two pixels on either side, which turns waves far less.
-
-    The difference across 2 x 2 pixels smoothed by (1, 10, 1) / 12 along itself: (-1, -9, 9, 1) / 12.
-    """
-    outer0, inner0 = rows[(row - 1) % 4], rows[row % 4]
-    inner1, outer1 = rows[(row + 1) % 4], rows[(row + 2) % 4]
-    gx, gy = rows[8], rows[9]
-    for j in range(n):
-        near = (inner0[j + 2] - inner0[j + 1]) + (inner1[j + 2] - inner1[j + 1])
-        far = (inner0[j + 3] - inner0[j]) + (inner1[j + 3] - inner1[j])
-        gx[j] = (9 * near + far) / 12
-    for j in range(n):
-        near = (inner1[j + 1] - inner0[j + 1]) + (inner1[j + 2] - inner0[j + 2])
-        far = (outer1[j + 1] - outer0[j + 1]) + (outer1[j + 2] - outer0[j + 2])
-        gy[j] = (9 * near + far) / 12
-    if not field.gaps:
-        return
-    w0, w1, w2, w3 = (
-        rows[4 + (row - 1) % 4],
-        rows[4 + row % 4],
-        rows[4 + (row + 1) % 4],
-        rows[4 + (row + 2) % 4],
-    )
-    for j in range(n):
-        a, b = j + 1, j + 2
-        if min(min(w1[a], w1[b]), min(w2[a], w2[b])) <= 0:
-            gx[j] = 0
-            gy[j] = 0
-        elif (
-            min(min(min(w0[a], w0[b]), min(w3[a], w3[b])), min(min(w1[j], w1[j + 3]), min(w2[j], w2[j + 3])))
-            <= 0
-        ):
-            gx[j] = (inner0[b] - inner0[a]) + (inner1[b] - inner1[a])
-            gy[j] = (inner1[a] - inner0[a]) + (inner1[b] - inner0[b])
+def gather_cells(cells: NDArray[Any], row: int, col: int, out: NDArray[Any]) -> None:
+    """Copy one row of cells from cell ``col`` on, continued by mirrors through the outermost cells."""
+    width = cells.shape[1]
+    line = cells[mirrored_cell(row + 1, cells.shape[0])]
+    lo = min(out.size, max(0, -col - 1))
+    hi = max(lo, min(out.size, width - col - 1))
+    for j in range(lo):
+        out[j] = line[mirrored_cell(col + 1 + j, width)]
+    if hi > lo:
+        copy(line[col + 1 + lo : col + 1 + hi], out[lo:hi])
+    for j in range(hi, out.size):
+        out[j] = line[mirrored_cell(col + 1 + j, width)]

@@ -13,10 +13,10 @@ import numpy as np
 from numba import njit
 
 from magxr.kernels.fir import STRICT, STRIP, gaussian_radius
+from magxr.kernels.gradient import CELL, WIDE
+from magxr.kernels.metric import stretched
 from magxr.kernels.strip import (
     ROWS,
-    Field,
-    Taps,
     carry_rows,
     four_rows,
     make_buffers,
@@ -29,10 +29,13 @@ from magxr.kernels.strip import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from magxr.kernels.metric import Metric
+    from magxr.kernels.strip import Field, Taps
 
-def radius(sigma: float, rho: float) -> int:
+
+def radius(sigma: float, rho: float, *, stretch: float = 1.0) -> int:
     """Return how many pixels away `orientation` looks: the Gaussians, the next cell, a wide gradient."""
-    return gaussian_radius(sigma) + gaussian_radius(rho) + 2
+    return gaussian_radius(sigma * stretch) + gaussian_radius(rho * stretch) + 2
 
 
 def tensor(
@@ -40,6 +43,7 @@ def tensor(
     sigma: float,
     rho: float,
     *,
+    metric: Metric | None = None,
     stretch: NDArray[Any] | None = None,
     wide: bool = False,
 ) -> NDArray[Any]:
@@ -50,17 +54,19 @@ def tensor(
     u : ndarray, shape (n, m), float32 or float64
         Anomaly, nT; cells that are not finite are gaps.
     sigma, rho : float
-        Noise scale and integration scale, pixels.
+        Noise scale and integration scale, heights of a pixel.
+    metric : Metric, optional
+        How wide pixels are in each row, for Gaussians and gradients; default square.
     stretch : ndarray, shape (n + 1,), optional
-        Factor on the gradient along a row, by row of cells (pixels are narrower towards the poles).
+        Another factor on the gradient along a row, by row of cells from the one across the southern edge.
     wide : bool
         Take gradients from 4 x 2 pixels, one more on either side, instead of 2 x 2: less bias of direction.
 
     Returns
     -------
     ndarray, shape (3, n + 1, m + 1), dtype of ``u``
-        :math:`J_{11}, J_{12}, J_{22}` in (nT/pixel)², direction 1 along the row, 2 along the column.
-        With gaps: the weighted sum over cells with four valid corners, not divided by its weight.
+        :math:`J_{11} - J_{22}, 2 J_{12}, J_{11} + J_{22}` in (nT/pixel)², direction 1 along the row, 2 along
+        the column. With gaps: the weighted sum over cells that count, not divided by its weight.
 
     References
     ----------
@@ -68,12 +74,21 @@ def tensor(
     Knutsson, H. and Westin, C.-F. (1993), Normalized and differential convolution, Proc. CVPR.
     """
     out = np.empty((3, u.shape[0] + 1, u.shape[1] + 1), u.dtype)
-    _tensor(make_field(u, sigma, stretch, wide=wide), make_taps(sigma, rho, u.dtype), out)
+    metric = stretched(metric, u)
+    field, _ = make_field(u, sigma, rho, metric, kind=WIDE if wide else CELL)
+    if stretch is not None:
+        field = field._replace(stretch=stretch.astype(u.dtype))
+    _tensor(field, make_taps(sigma, rho, u.dtype, metric), out)
     return out
 
 
 def orientation(
-    u: NDArray[Any], sigma: float, rho: float, *, stretch: NDArray[Any] | None = None
+    u: NDArray[Any],
+    sigma: float,
+    rho: float,
+    *,
+    stretch: NDArray[Any] | None = None,
+    metric: Metric | None = None,
 ) -> NDArray[Any]:
     r"""Return coherence and the direction along the stripes at every pixel.
 
@@ -82,9 +97,11 @@ def orientation(
     u : ndarray, shape (n, m), float32 or float64
         Anomaly, nT, south in row 0, west in column 0; cells that are not finite are gaps.
     sigma, rho : float
-        Noise scale and integration scale, pixels.
+        Noise scale and integration scale, heights of a pixel.
     stretch : ndarray, shape (n + 1,), optional
         Height over width of a cell in metres, by row of cells from the one across the southern edge.
+    metric : Metric, optional
+        The same for the Gaussians, which are else those of the pixel grid.
 
     Returns
     -------
@@ -94,14 +111,14 @@ def orientation(
         direction, coherence is 0 and the azimuth NaN.
     """
     out = np.empty((2, *u.shape), u.dtype)
-    _orientation(tensor(u, sigma, rho, stretch=stretch, wide=True), np.isfinite(u), out)
+    _orientation(tensor(u, sigma, rho, metric=metric, stretch=stretch, wide=True), np.isfinite(u), out)
     return out
 
 
 @njit(**STRICT)
 def _tensor(field: Field, taps: Taps, out: NDArray[Any]) -> None:
     _, n, m = out.shape
-    buffers = make_buffers(taps, min(STRIP, m))
+    buffers = make_buffers(taps, min(STRIP, m), 3)
     four = np.zeros(12 * STRIP, out.dtype)
     for col in range(0, m, STRIP):
         width = min(STRIP, m - col)
@@ -127,13 +144,12 @@ def _orientation(tensors: NDArray[Any], valid: NDArray[np.bool_], out: NDArray[A
                 out[0, i, j] = np.nan
                 out[1, i, j] = np.nan
                 continue
-            east, cross, north = 0.0, 0.0, 0.0
+            d, e, trace = 0.0, 0.0, 0.0
             for a in range(2):
                 for b in range(2):
-                    east += tensors[0, i + a, j + b]
-                    cross += tensors[1, i + a, j + b]
-                    north += tensors[2, i + a, j + b]
-            d, e, trace = east - north, cross + cross, east + north
+                    d += tensors[0, i + a, j + b]
+                    e += tensors[1, i + a, j + b]
+                    trace += tensors[2, i + a, j + b]
             if trace <= 0.0 or (d == 0.0 and e == 0.0):
                 out[0, i, j] = 0.0
                 out[1, i, j] = np.nan
