@@ -79,16 +79,21 @@ class Mag:
     def diffuse(
         self,
         *,
-        sigma: float = 1.0,
-        rho: float = 4.0,
+        sigma: float | None = None,
+        rho: float | None = None,
         steps: int | None = None,
-        tau: float = 0.25,
+        tau: float | None = None,
         time: float | None = None,
+        cycles: int | None = None,
         alpha: float = 1e-3,
         contrast: float = 2.56e-8,
         scale: float | None = None,
-        scheme: Literal["cell"] = "cell",
+        scheme: Literal["cell", "fed", "nonnegative", "rotation_invariant"] = "cell",
+        metric: Literal["pixel", "spherical"] = "pixel",
+        fixed: Any = None,
+        barrier: Any = None,
         halo: int | Literal["exact", "rule"] = "exact",
+        truncate: float | tuple[float, float] = 3.0,
         variable: Hashable | None = None,
     ) -> Any:
         """Smooth along the stripes, hardly across them; see `magxr.diffuse`."""
@@ -101,21 +106,31 @@ class Mag:
             steps=steps,
             tau=tau,
             time=time,
+            cycles=cycles,
             alpha=alpha,
             contrast=contrast,
             scale=scale,
             scheme=scheme,
+            metric=metric,
+            fixed=fixed,
+            barrier=barrier,
             halo=halo,
+            truncate=truncate,
             variable=variable,
         )
 
     def structure(
-        self, *, sigma: float = 1.0, rho: float = 4.0, variable: Hashable | None = None
+        self,
+        *,
+        sigma: float | None = None,
+        rho: float | None = None,
+        metric: Literal["pixel", "spherical"] = "pixel",
+        variable: Hashable | None = None,
     ) -> xr.Dataset:
         """Return coherence and strike; see `magxr.structure`."""
         from magxr.steps.diffusion import structure
 
-        return structure(self._obj, sigma=sigma, rho=rho, variable=variable)
+        return structure(self._obj, sigma=sigma, rho=rho, metric=metric, variable=variable)
 
     def windows(
         self,

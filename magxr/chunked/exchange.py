@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import logging
 import math
 from dataclasses import dataclass
 from functools import partial
@@ -43,7 +45,7 @@ class Exchanges:
         """Say it in words."""
         counts = "+".join(str(b - a) for a, b in self.groups)
         halos = ", ".join(f"{rows} x {columns}" for rows, columns in self.depths)
-        return f"steps {counts}, one exchange of halos each, of {halos} cells; {self.redundant:.0%} redundant work"
+        return f"steps {counts}, an exchange each, halo {halos} cells, {self.redundant:.0%} redundant work"
 
 
 def plan_exchanges(
@@ -100,7 +102,7 @@ def _even(steps: int, count: int) -> list[tuple[int, int]]:
     ends = [0]
     for k in range(count):
         ends.append(ends[-1] + base + (k < more))
-    return list(zip(ends[:-1], ends[1:], strict=True))
+    return list(itertools.pairwise(ends))
 
 
 def redundant(reaches: Sequence[Reach], sides: dict[int, int]) -> float:
@@ -162,7 +164,7 @@ def step_blocks(
         plan = Exchanges(whole.groups, (deep,), min(whole.redundant, area - 1.0))
     deepest = (max(d[0] for d in plan.depths), max(d[1] for d in plan.depths))
     check_halo(chunks, deepest, wrap=wrap, step=step)
-    begun = _tasks(x)
+    begun = x
     for taken, halo in zip(plan.groups, plan.depths, strict=True):
         x = map_halo(
             partial(_taken, kernel, taken),
@@ -175,8 +177,9 @@ def step_blocks(
             placed=True,
             **kwargs,
         )
-    blocks = len(chunks[0]) * len(chunks[1])
-    log.info("%s: %s, %.1f tasks a chunk", step, plan, (_tasks(x) - begun) / blocks)
+    if log.isEnabledFor(logging.INFO):
+        tasks = (_tasks(x) - _tasks(begun)) / (len(chunks[0]) * len(chunks[1]))
+        log.info("%s: %s, %.1f tasks a chunk", step, plan, tasks)
     return x
 
 

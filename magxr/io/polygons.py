@@ -44,7 +44,7 @@ def polygons(obj: Any) -> list[Polygon]:
         If a file is missing or not GeoJSON.
     """
     if isinstance(obj, str | Path):
-        return polygons(_opened(Path(obj)))
+        return polygons(opened(Path(obj)))
     if isinstance(obj, Polygon):
         return [obj]
     if hasattr(obj, "__geo_interface__"):
@@ -85,12 +85,13 @@ def _ring(points: Any) -> NDArray[np.float64]:
     return ring
 
 
-def _opened(path: Path) -> Any:
+def opened(path: Path) -> Any:
+    """Read a GeoJSON file."""
     if not path.is_file():
-        msg = f"no file {path}; give the path of a GeoJSON file of polygons"
+        msg = f"no file {path}; give the path of a GeoJSON file"
         raise StoreError(msg)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        msg = f"{path} is not GeoJSON ({error}); export the polygons as GeoJSON (RFC 7946)"
+        msg = f"{path} is not GeoJSON ({error}); export the areas or lines as GeoJSON (RFC 7946)"
         raise StoreError(msg) from error

@@ -55,9 +55,7 @@ def radius(
     sigma: float, rho: float, *, stretch: float = 1.0, truncate: Truncate = (TRUNCATE, TRUNCATE)
 ) -> int:
     """Return how many pixels away one step looks, along rows whose pixels are ``stretch`` to a height."""
-    fine, coarse = (
-        gaussian_radius(s * stretch, cut) for s, cut in zip((sigma, rho), truncate, strict=True)
-    )
+    fine, coarse = (gaussian_radius(s * stretch, cut) for s, cut in zip((sigma, rho), truncate, strict=True))
     return fine + coarse + 1
 
 

@@ -1,8 +1,8 @@
 """Coherence-enhancing diffusion by Fast Explicit Diffusion on the cell-centred stencil.
 
 The diffusion tensor, nine tenths of an explicit step, is made once a cycle and stored; the steps of a cycle
-differ in length and are stable as a whole (`magxr.kernels.cycles`). It is a scheme of its own, not the explicit
-one made faster: the tensor lags behind by up to a cycle.
+differ in length and are stable as a whole (`magxr.kernels.cycles`). It is a scheme of its own, not the
+explicit one made faster: the tensor lags behind by up to a cycle.
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ def fed(
     -------
     ndarray, dtype of ``u``
         Shape of ``u`` less the halo. Bit-equal to the same cells of the whole grid where each halo is at
-        least the sum of `reach` over the cycles. Takes 16 bytes a pixel (float32) beside ``u``: two copies and
-        the tensor less the copy that is returned.
+        least the sum of `reach` over the cycles. Takes 16 bytes a pixel (float32) beside ``u`` and what is
+        returned: a copy and the tensor.
 
     References
     ----------
@@ -124,7 +124,7 @@ def _freeze(
     cols: tuple[int, int],
     tensor: NDArray[Any],
 ) -> None:
-    """Store the diffusion tensor of the cells around a range of pixels, row by row, in each strip by strip."""
+    """Store the diffusion tensor of the cells around a range of pixels, by row and strip."""
     n, m = field.values.shape
     buffers = make_buffers(taps, min(STRIP, cols[1] - cols[0] + 1), 2)
     four = np.zeros(12 * STRIP + 64, field.values.dtype)
@@ -166,8 +166,8 @@ def _flow(
     """Take a step for each row of ``gains`` with the stored tensor on a range of rows and columns.
 
     One sweep through memory serves all: each step follows the one before by a row, while the tensor's rows
-    are still in cache. Just outside the range values are stale from the second step on, which spoils one row and
-    column of the range more with each step.
+    are still in cache. Just outside the range values are stale from the second step on, which spoils one row
+    and column of the range more with each step.
     """
     n, m = u.shape
     steps = gains.shape[0]
@@ -190,9 +190,7 @@ def _flow(
                     gather_line(u[north], west - 1, pixels[2 * STRIP : 2 * STRIP + wide + 2])
                 else:
                     gather_line(between[step, south % 3], west - 1, pixels[: wide + 2])
-                    gather_line(
-                        between[step, north % 3], west - 1, pixels[2 * STRIP : 2 * STRIP + wide + 2]
-                    )
+                    gather_line(between[step, north % 3], west - 1, pixels[2 * STRIP : 2 * STRIP + wide + 2])
                 below, above = flux[step, (t + 1) % 2, strip], flux[step, t % 2, strip]
                 frozen_fluxes(tensor[t, strip], pixels, factor, above, up64(wide + 1))
                 if t == 0:

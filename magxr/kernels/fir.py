@@ -52,9 +52,7 @@ def gaussian_taps(sigma: float, truncate: float = TRUNCATE) -> NDArray[np.float6
     return weights
 
 
-def taps_by_row(
-    sigma: float, stretch: NDArray[Any], truncate: float = TRUNCATE
-) -> NDArray[np.float64]:
+def taps_by_row(sigma: float, stretch: NDArray[Any], truncate: float = TRUNCATE) -> NDArray[np.float64]:
     """Return half a Gaussian for every row, ``sigma * stretch`` pixels wide there, filled up with zeros.
 
     One row of taps serves for all where ``stretch`` is 1 everywhere. A zero more does not change a sum, so

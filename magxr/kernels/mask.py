@@ -111,7 +111,7 @@ def _radius(taps: NDArray[np.float64]) -> int:
 
 @njit(**STRICT)
 def spread(shut: NDArray[np.bool_], along: NDArray[np.int64], down: int) -> NDArray[np.bool_]:
-    """Tell which cells have a shut one within ``down`` rows and ``along`` (by row, or one for all) columns."""
+    """Tell which cells have a shut one within ``down`` rows and ``along`` columns (by row, or for all)."""
     n, m = shut.shape
     rows = np.zeros((n, m), np.bool_)
     for i in range(n):

@@ -31,7 +31,15 @@ from magxr.kernels.fir import (
     unfolded,
     up64,
 )
-from magxr.kernels.gradient import CELL, WIDE, cell_gradient, cell_products, cell_products_at_gaps, pixel_gradient, wide_gradient
+from magxr.kernels.gradient import (
+    CELL,
+    WIDE,
+    cell_gradient,
+    cell_products,
+    cell_products_at_gaps,
+    pixel_gradient,
+    wide_gradient,
+)
 from magxr.kernels.mask import Mask, make_mask
 from magxr.kernels.weights import mirrored_cell
 

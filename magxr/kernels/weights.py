@@ -49,6 +49,29 @@ def reciprocal(
 
 
 @njit(**STRICT)
+def _along(
+    valid: NDArray[np.bool_], taps: NDArray[np.float64], cells: bool, out: NDArray[np.float64]
+) -> None:
+    """Add up a row by plain sums; the last value is that of a row without gaps."""
+    m, wide = valid.size, taps.size - 1
+    line = np.empty(m + 2 * wide)
+    core = line[wide:]
+    for j in range(m):
+        core[j] = 1.0 if valid[j] else 0.0
+    for k in range(1, wide + 1):
+        line[wide - k] = core[mirrored_cell(-k, m) if cells else mirror(-k, m)]
+        core[m - 1 + k] = core[mirrored_cell(m - 1 + k, m) if cells else mirror(m - 1 + k, m)]
+    for j in range(m):
+        out[j] = taps[0] * core[j]
+    out[m] = taps[0]
+    for k in range(1, wide + 1):
+        left, right = line[wide - k :], core[k:]
+        for j in range(m):
+            out[j] += taps[k] * (left[j] + right[j])
+        out[m] += taps[k] * 2.0
+
+
+@njit(**STRICT)
 def _reciprocal(
     valid: NDArray[np.bool_],
     down: NDArray[np.float64],
@@ -56,14 +79,21 @@ def _reciprocal(
     cells: bool,
     out: NDArray[Any],
 ) -> None:
-    """Divide the weight of a neighbourhood without gaps by that of the valid part of it, by plain sums."""
+    """Divide the weight of a neighbourhood without gaps by that of the valid part of it.
+
+    Rows are added up first, each with its own taps, as those of the tensor are. Those of the anomaly are
+    added up last, with the taps of the row in the middle: by these taps, then, all rows are added up here.
+    """
     n, m = valid.shape
-    reach, wide = down.size - 1, along.shape[1] - 1
+    reach, size = down.size - 1, 2 * down.size - 1
+    own = cells and along.shape[0] > 1
     whole = np.empty(n, np.bool_)
     for i in range(n):
         whole[i] = valid[i].all()
-    column = np.empty(m + 2 * wide)
-    weight = np.empty(m)
+    rows = np.empty((size, m + 1))
+    weight = np.empty(m + 1)
+    held = np.full(size, -1)
+    taps_held = -1
     for i in range(n):
         beside = True
         for k in range(-reach, reach + 1):
@@ -71,27 +101,24 @@ def _reciprocal(
         if beside:
             out[i] = 1.0
             continue
-        core = column[wide:]
-        for j in range(m):
-            core[j] = down[0] if valid[i, j] else 0.0
-        full = down[0]
+        if along.shape[0] > 1 and not own and taps_held != i:
+            held[:] = -1
+            taps_held = i
+        for k in range(-reach, reach + 1):
+            row = mirrored_cell(i + k, n) if cells else mirror(i + k, n)
+            if held[row % size] != row:
+                taps = along[0]
+                if along.shape[0] > 1:
+                    taps = along[row] if own else along[i]
+                _along(valid[row], taps, cells, rows[row % size])
+                held[row % size] = row
+        middle = rows[i % size]
+        for j in range(m + 1):
+            weight[j] = down[0] * middle[j]
         for k in range(1, reach + 1):
-            a = valid[mirrored_cell(i - k, n) if cells else mirror(i - k, n)]
-            b = valid[mirrored_cell(i + k, n) if cells else mirror(i + k, n)]
-            full += down[k] * 2.0
-            for j in range(m):
-                core[j] += down[k] * (np.float64(a[j]) + np.float64(b[j]))
-        for k in range(1, wide + 1):
-            column[wide - k] = core[mirrored_cell(-k, m) if cells else mirror(-k, m)]
-            core[m - 1 + k] = core[mirrored_cell(m - 1 + k, m) if cells else mirror(m - 1 + k, m)]
-        taps = along[i] if along.shape[0] > 1 else along[0]
+            a = rows[(mirrored_cell(i - k, n) if cells else mirror(i - k, n)) % size]
+            b = rows[(mirrored_cell(i + k, n) if cells else mirror(i + k, n)) % size]
+            for j in range(m + 1):
+                weight[j] += down[k] * (a[j] + b[j])
         for j in range(m):
-            weight[j] = taps[0] * core[j]
-        total = taps[0] * full
-        for k in range(1, wide + 1):
-            total += taps[k] * (full + full)
-            left, right = column[wide - k :], core[k:]
-            for j in range(m):
-                weight[j] += taps[k] * (left[j] + right[j])
-        for j in range(m):
-            out[i, j] = total / weight[j] if weight[j] > 0.0 else 0.0
+            out[i, j] = weight[m] / weight[j] if weight[j] > 0.0 else 0.0

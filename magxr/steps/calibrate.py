@@ -9,12 +9,13 @@ import numpy as np
 import xarray as xr
 
 from magxr.chunked.halo import map_halo
-from magxr.chunked.plan import is_chunked, rechunk
+from magxr.chunked.plan import is_chunked
 from magxr.errors import GridError, ParameterError
 from magxr.geogrid import NT_UNITS, describe
 from magxr.kernels.votes import Ties, To, vote
 from magxr.labelled import canonical, check_labelled, derive, signed
 from magxr.steps.arguments import is_number, is_whole
+from magxr.steps.cells import chunked_like
 from magxr.steps.zones import mask_of, sides_of
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def calibrate(
         settled = map_halo(
             _settled,
             values,
-            *(_like(values, o, k) for k, o in others.items()),
+            *(chunked_like(values, o, k) for k, o in others.items()),
             depth=(neighbours // 2, neighbours // 2),
             wrap=grid.wraps,
             step="calibrate",
@@ -197,7 +198,7 @@ def percent_linear(
     values, grid, _ = canonical(da.astype(np.float32))
     answered, linear = values >= 0, values > 0
     if where is not None:
-        mask = _like(values, mask_of(da.astype(np.float32), grid, where, "where"), "where")
+        mask = chunked_like(values, mask_of(da.astype(np.float32), grid, where, "where"), "where")
         here = np.nan_to_num(mask) != 0
         answered, linear = answered & here, linear & here
     weight = np.cos(np.radians(grid.latitude)) if weights == "area" else np.ones(grid.shape[0])
@@ -245,17 +246,6 @@ def _percent(
     # Exactly rounded sums: the same bits in whatever order the machine adds.
     whole = math.fsum(answered * weight)
     return np.asarray(100.0 * math.fsum(linear * weight) / whole if whole > 0 else np.nan)
-
-
-def _like(values: Values, other: Values, what: str) -> Values:
-    """Chunk a companion array as the map is."""
-    if not is_chunked(values):
-        return np.asarray(other)
-    import dask.array
-
-    if is_chunked(other):
-        return rechunk(other, values.chunks, why=f"{what} must be chunked like the predictions")
-    return dask.array.from_array(other, chunks=values.chunks)
 
 
 def _probability(obj: xr.Dataset | xr.DataArray, variable: Hashable | None) -> tuple[Hashable, xr.DataArray]:

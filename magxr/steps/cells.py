@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from magxr.chunked.plan import is_chunked, rechunk
 from magxr.errors import GridError
 from magxr.geogrid import describe
 from magxr.labelled import canonical
@@ -79,3 +80,14 @@ def _places(other: xr.DataArray, grid: Grid, dim: str, wanted: np.ndarray, what:
         )
         raise GridError(msg)
     return near
+
+
+def chunked_like(values: Values, other: Values, what: str) -> Values:
+    """Chunk a companion array as the map is."""
+    if not is_chunked(values):
+        return np.asarray(other)
+    if is_chunked(other):
+        return rechunk(other, values.chunks, why=f"{what} must be chunked like the map")
+    import dask.array
+
+    return dask.array.from_array(other, chunks=values.chunks)

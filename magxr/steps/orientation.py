@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import warnings
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Literal
 
 from magxr.chunked.halo import map_halo
 from magxr.chunked.quantiles import check_block, check_some
-from magxr.errors import MagxrWarning, ParameterError
-from magxr.labelled import derive
-from magxr.steps.arguments import number
+from magxr.geogrid import describe
+from magxr.labelled import anomaly, derive
+from magxr.steps.ground import between_rows, check_scales, ground
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
+    import numpy as np
     import xarray as xr
     from numpy.typing import NDArray
 
     from magxr.chunked.halo import Place
     from magxr.geogrid import Grid
+    from magxr.steps.ground import Ground
 
-_WIDEST = 100
-"""Scale in pixels that is let pass on any grid, however small."""
 _COHERENCE = {
     "long_name": "coherence of the magnetic lineations",
     "units": "1",
@@ -40,8 +37,9 @@ _STRIKE = {
 def structure(
     obj: xr.Dataset | xr.DataArray,
     *,
-    sigma: float = 1.0,
-    rho: float = 4.0,
+    sigma: float | None = None,
+    rho: float | None = None,
+    metric: Literal["pixel", "spherical"] = "pixel",
     variable: Hashable | None = None,
 ) -> xr.Dataset:
     r"""Return how coherent the stripes are and where they strike.
@@ -50,8 +48,12 @@ def structure(
     ----------
     obj : xarray.Dataset or xarray.DataArray
         Anomaly on latitude and longitude, float32 or float64, nT.
-    sigma, rho : float
-        Noise scale and integration scale of the structure tensor, pixels, as in `diffuse`.
+    sigma, rho : float, optional
+        Noise scale and integration scale of the structure tensor, as in `diffuse`: pixels, or km with
+        ``metric="spherical"``; default one and four heights of a pixel.
+    metric : {"pixel", "spherical"}
+        Whether the Gaussians are round on the pixel grid or on the ground. Gradients are always taken in
+        metres.
     variable : hashable, optional
         Name of the anomaly in a Dataset, where units do not tell.
 
@@ -69,16 +71,17 @@ def structure(
     Raises
     ------
     ParameterError
-        If ``sigma`` or ``rho`` is out of its range.
+        If ``sigma`` or ``rho`` is out of its range, or ``metric`` not known.
     ChunkError
         If a chunk is smaller than the reach of the tensor.
     GridError
-        If ``obj`` is not a grid of anomalies, or is in memory and has no data at all. When computed: if it
+        If ``obj`` is not a grid of anomalies, reaches beyond 80 degrees with ``metric="spherical"``, or is
+        in memory and has no data at all. When computed: if it
         holds infinite or fill values.
 
     Notes
     -----
-    The Gaussians are those of the pixel grid. Gradients take 4 x 2 pixels, which turns stripes as narrow as
+    Gradients take 4 x 2 pixels, which turns stripes as narrow as
     6 pixels by less than half a degree (2 x 2, as in `diffuse`: 1.4 degrees); next to gaps 2 x 2. Noise that
     is white on the pixel grid is not so in metres away from the equator: it pulls strikes of low coherence
     towards north-south.
@@ -89,23 +92,23 @@ def structure(
     """
     from magxr.kernels.structure import radius
 
-    check_scales(sigma, rho)
-    reach = radius(sigma, rho)
+    check_scales(sigma, rho, metric)
+    grid, _ = describe(anomaly(obj, variable))
+    on = ground(grid, sigma, rho, metric)
+    down, along = (radius(on.sigma, on.rho, stretch=s) for s in (1.0, on.metric.widest))
 
     def work(values: Any, grid: Grid) -> Mapping[str, Any]:
-        check_fits(grid, sigma, rho)
         check_some(values)
         both = map_halo(
             _orientation_of_block,
             values,
-            depth=(reach, reach),
+            depth=(down, along),
             step="structure",
             wrap=grid.wraps,
             outputs=2,
             placed=True,
-            sigma=float(sigma),
-            rho=float(rho),
-            stretch=_stretch(grid),
+            on=on,
+            stretch=between_rows(grid),
         )
         return {"coherence": both[0], "strike": both[1]}
 
@@ -114,44 +117,23 @@ def structure(
         work,
         attrs={"coherence": _COHERENCE, "strike": _STRIKE},
         step="structure",
-        parameters={"sigma": sigma, "rho": rho},
+        parameters={"sigma": on.sigma * on.height, "rho": on.rho * on.height, "metric": metric},
         variable=variable,
     )
 
 
-def check_scales(sigma: Any, rho: Any) -> None:
-    """Refuse scales that cannot be on any grid."""
-    number("sigma", sigma, least=0, unit="pixels")
-    number("rho", rho, above=0, unit="pixels")
-
-
-def check_fits(grid: Grid, sigma: float, rho: float) -> None:
-    """Refuse scales wider than the whole grid (metres taken for pixels); warn where they disagree."""
-    for name, value in (("sigma", sigma), ("rho", rho)):
-        if value > max(_WIDEST, *grid.shape):
-            size = f"{grid.shape[0]} x {grid.shape[1]}"
-            msg = f"{name}={value:g} is wider than the grid of {size} cells; give it in pixels, e.g. {name}=2"
-            raise ParameterError(msg)
-    if rho < sigma:
-        msg = (
-            f"rho={rho:g} is less than sigma={sigma:g} pixels: the integration scale must not be "
-            "underestimated; make it at least the width of the stripes"
-        )
-        warnings.warn(msg, MagxrWarning, stacklevel=5)
-
-
 def _orientation_of_block(
-    block: NDArray[Any], *, place: Place, sigma: float, rho: float, stretch: NDArray[np.float64]
+    block: NDArray[Any], *, place: Place, on: Ground, stretch: NDArray[np.float64]
 ) -> NDArray[Any]:
     from magxr.kernels.structure import orientation
 
     check_block(block)
     first = place.rows[0] - place.halo[0]
-    return orientation(block, sigma, rho, stretch=stretch[first : first + block.shape[0] + 1])
-
-
-def _stretch(grid: Grid) -> NDArray[np.float64]:
-    """Height over width of the cells between rows, the one across the southern edge first."""
-    between = grid.latitude[:-1] + 0.5 * grid.spacing[0]
-    height = grid.spacing[0] / (grid.spacing[1] * np.cos(np.radians(between)))
-    return np.pad(height, 1, mode="edge")
+    count = block.shape[0]
+    return orientation(
+        block,
+        on.sigma,
+        on.rho,
+        stretch=stretch[first : first + count + 1],
+        metric=on.metric.rows(first, count),
+    )

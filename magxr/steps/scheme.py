@@ -1,0 +1,115 @@
+"""The schemes of diffusion by name: how far they look, how long a step may be, which kernel takes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from magxr.chunked.quantiles import check_block
+from magxr.kernels.metric import LARGEST
+from magxr.steps.barrier import shut
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from magxr.chunked.halo import Place
+    from magxr.kernels.metric import Metric
+    from magxr.steps.ground import Ground
+    from magxr.steps.schedule import Schedule
+
+
+class Scheme(NamedTuple):
+    """What a scheme allows."""
+
+    stable: float
+    """Largest stable explicit step on square pixels, with a margin, pixels²."""
+    pixels_only: bool
+    """Whether it knows neither the sphere nor barriers."""
+
+    def largest(self, metric: Metric) -> float:
+        """Return the largest stable explicit step on a grid, heights²."""
+        return metric.tau * self.stable / LARGEST
+
+
+SCHEMES = {
+    "cell": Scheme(LARGEST, pixels_only=False),
+    "fed": Scheme(LARGEST, pixels_only=False),
+    "nonnegative": Scheme(0.4, pixels_only=True),
+    "rotation_invariant": Scheme(1.9, pixels_only=True),
+}
+"""Name -> what it allows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Everything that is the same for all blocks."""
+
+    scheme: str
+    schedule: Schedule
+    ground: Ground
+    alpha: float
+    contrast: float
+    truncate: tuple[float, float]
+    names: tuple[str, ...]
+    """What the arrays beside the anomaly are: "fixed", "labels"."""
+    lines: tuple[NDArray[np.float64], ...]
+    """Barriers, as columns and rows of the grid."""
+
+
+def reaches(rule: Rule) -> list[tuple[int, int]]:
+    """Return how many cells along latitude and longitude each step, or cycle, looks away."""
+    on = rule.ground
+    if SCHEMES[rule.scheme].pixels_only:
+        from magxr.kernels.pixels import radius as pixel_radius
+
+        reach = pixel_radius(on.sigma, on.rho, truncate=rule.truncate)
+        return [(reach, reach)] * rule.schedule.steps
+    from magxr.kernels.diffusion import radius
+
+    down, along = (
+        radius(on.sigma, on.rho, stretch=stretch, truncate=rule.truncate)
+        for stretch in (1.0, on.metric.widest)
+    )
+    if rule.schedule.cycles is None:
+        return [(down, along)] * rule.schedule.steps
+    return [(down + len(cycle) - 1, along + len(cycle) - 1) for cycle in rule.schedule.cycles]
+
+
+def block_steps(
+    block: NDArray[Any],
+    *others: NDArray[Any],
+    taken: tuple[int, int],
+    place: Place,
+    rule: Rule,
+    period: float,
+    scale: Any,
+) -> NDArray[Any]:
+    """Take some of the steps on a block and return it without its halo."""
+    check_block(block)
+    on, first = rule.ground, place.rows[0] - place.halo[0]
+    beside = dict(zip(rule.names, others, strict=True))
+    parameters: dict[str, Any] = {
+        "sigma": on.sigma,
+        "rho": on.rho,
+        "alpha": rule.alpha,
+        "contrast": rule.contrast,
+        "scale": float(scale),
+        "halo": place.halo,
+        "fixed": beside.get("fixed"),
+        "truncate": rule.truncate,
+    }
+    explicit: dict[str, Any] = {"steps": taken[1] - taken[0], "tau": rule.schedule.tau}
+    if SCHEMES[rule.scheme].pixels_only:
+        from magxr.kernels.pixels import diffuse_pixels
+
+        return diffuse_pixels(block, scheme=rule.scheme, **explicit, **parameters)
+    parameters["metric"] = on.metric.rows(first, block.shape[0])
+    parameters["shut"] = shut(beside.get("labels"), list(rule.lines), place, period)
+    if rule.schedule.cycles is not None:
+        from magxr.kernels.fed import fed
+
+        return fed(block, cycles=rule.schedule.cycles[slice(*taken)], **parameters)
+    from magxr.kernels.diffusion import diffuse
+
+    return diffuse(block, **explicit, **parameters)
