@@ -110,6 +110,8 @@ def show_rows(asked: argparse.Namespace) -> None:
     costs = timing.interleaved(rows, u.size, asked.rounds, asked.slow_rounds)
     print(f"\n{asked.size} x {asked.size} {asked.dtype}, {asked.rounds} rounds, sigma 1, rho 4, one thread")
     timing.show(rows, costs, YARDSTICK, OURS)
+    if u.dtype != np.float32:
+        return  # ceilings are measured and counted for float32
     found = ceilings.measured(asked.rounds)
     works = {OURS: ceilings.explicit(1, 4)}
     for row in rows:
