@@ -35,6 +35,11 @@ _STRIKE = {
     "units": "degrees",
     "comment": "azimuth along the stripes, clockwise from true north, 0 to 180",
 }
+_UNCERTAINTY = {
+    "long_name": "standard deviation of the strike",
+    "units": "degrees",
+    "comment": "of noise that is white from cell to cell; 52 where the strike is unknown",
+}
 
 
 def structure(
@@ -44,7 +49,7 @@ def structure(
     rho: float = 4.0,
     variable: Hashable | None = None,
 ) -> xr.Dataset:
-    r"""Return how coherent the stripes are and where they strike.
+    r"""Return how coherent the stripes are, where they strike, and how surely.
 
     Parameters
     ----------
@@ -65,6 +70,9 @@ def structure(
         ``strike``
             Azimuth along the stripes, degrees clockwise from true north, in [0, 180): gradients are
             taken in metres, so that it holds at any latitude. NaN where there is no direction at all.
+        ``strike_uncertainty``
+            One standard deviation of the strike, degrees, 0.1 to 52 (all strikes alike). NaN where the
+            strike is.
 
     Raises
     ------
@@ -83,6 +91,27 @@ def structure(
     is white on the pixel grid is not so in metres away from the equator: it pulls strikes of low coherence
     towards north-south.
 
+    The uncertainty is that of first order for noise that is white from cell to cell, as strong as
+    :math:`\mu_2` says,
+
+    .. math:: \sigma_\theta^2 = \frac{\mu_2}{(\mu_1 - \mu_2)^2}
+              \left(\frac{\mu_1 - \mu_2}{N_1} + \frac{\mu_2}{N_2}\right),
+
+    with :math:`N_1` and :math:`N_2` the independent samples in the Gaussian of ``rho`` (197 and 55 at the
+    defaults; `magxr.kernels.strike_noise.samples`), fewer next to gaps and edges. It is taken on pixels,
+    where the noise is isotropic; the pull towards north-south is added. Where the anisotropy may be chance
+    it is 52 degrees, the standard deviation of all azimuths alike. Next to the map's edge, where the tensor
+    sees a mirror image, it holds the largest turn that this may bring; 0.1 degrees are added for the
+    gradients.
+
+    In Monte Carlo over noise, widths from 6 to 40 pixels and strikes the error is 0.9 of it, rms (0.6 for
+    stripes of 6 pixels, 1.05 at 60 degrees of latitude; where noise drowns all stripes and ``sigma`` is
+    below 1, up to 1.7, from the one pixel in a hundred that looks sure by chance; next to gaps 1.3 where
+    there is hardly any noise). It counts whatever
+    :math:`\mu_2` holds as noise, so that it is too large where stripes bend, fork or vary along strike. It
+    does not know of noise that is correlated over more than ``sigma``: levels between ship tracks,
+    interpolated cells, and maps that were diffused already. Take it from a map before `diffuse`.
+
     References
     ----------
     Weickert, J. (1999), Coherence-enhancing diffusion filtering, Int. J. Comput. Vis. 31, 111-127.
@@ -95,24 +124,24 @@ def structure(
     def work(values: Any, grid: Grid) -> Mapping[str, Any]:
         check_fits(grid, sigma, rho)
         check_some(values)
-        both = map_halo(
+        found = map_halo(
             _orientation_of_block,
             values,
             depth=(reach, reach),
             step="structure",
             wrap=grid.wraps,
-            outputs=2,
+            outputs=3,
             placed=True,
             sigma=float(sigma),
             rho=float(rho),
             stretch=_stretch(grid),
         )
-        return {"coherence": both[0], "strike": both[1]}
+        return {"coherence": found[0], "strike": found[1], "strike_uncertainty": found[2]}
 
     return derive(
         obj,
         work,
-        attrs={"coherence": _COHERENCE, "strike": _STRIKE},
+        attrs={"coherence": _COHERENCE, "strike": _STRIKE, "strike_uncertainty": _UNCERTAINTY},
         step="structure",
         parameters={"sigma": sigma, "rho": rho},
         variable=variable,
@@ -143,11 +172,15 @@ def check_fits(grid: Grid, sigma: float, rho: float) -> None:
 def _orientation_of_block(
     block: NDArray[Any], *, place: Place, sigma: float, rho: float, stretch: NDArray[np.float64]
 ) -> NDArray[Any]:
+    from magxr.kernels.strike_noise import uncertainty
     from magxr.kernels.structure import orientation
 
     check_block(block)
     first = place.rows[0] - place.halo[0]
-    return orientation(block, sigma, rho, stretch=stretch[first : first + block.shape[0] + 1])
+    stretch = stretch[first : first + block.shape[0] + 1]
+    both = orientation(block, sigma, rho, stretch=stretch)
+    turned = uncertainty(both, np.isfinite(block), sigma, rho, stretch)
+    return np.concatenate([both, turned[None]])
 
 
 def _stretch(grid: Grid) -> NDArray[np.float64]:
