@@ -8,7 +8,7 @@ white noise on pixels is the same in all directions too, whatever the shape of t
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -31,6 +31,9 @@ LONGEST = 0.5
 """Longest wavelength that is answered, in the window's side."""
 SURE = 3.5
 """How many standard deviations the power across must stand above that along, as logarithms."""
+LEAST = 0.02
+"""Share that a peak must hold of the power of all waves as long or longer: less is a ripple, such as
+interpolation leaves below the spacing of its data."""
 MEETING = 3.2
 """Variance of a sum over cells of the spectrum of wave times noise, relative to cells that are independent.
 
@@ -82,6 +85,8 @@ class Waves:
     """Share of the cell that goes into the next radial bin."""
     band: Floats
     """Weights of the band around every radial bin, bins x bins, 1 in its middle."""
+    top: NDArray[np.intp]
+    """Last bin of the band around every radial bin."""
     chance: Floats
     """Standard deviation of the logarithm of power across over power along, bins x sectors."""
 
@@ -115,10 +120,11 @@ def waves(size: int, height: float, width: float) -> Waves:
     band = np.maximum(0.0, 1.0 - np.abs(k - k[:, None]) / reach)
     spread = (1.0 / (3.0 * wide**2), 1.0 / (3.0 * tall**2))
     bins, share = low * SECTORS + sector, length / step - low
-    made = Waves((tall, wide), keep, east, north, length, spread, step, bins, share, band, np.empty(0))
+    top = np.minimum(k + np.ceil(reach[:, 0]), k[-1]).astype(np.intp)
+    made = Waves((tall, wide), keep, east, north, length, spread, step, bins, share, band, top, np.empty(0))
     cells = summed(band, wedge(made.binned(np.ones(len(length)))))
     chance = np.sqrt(MIXING * (1.0 / np.maximum(cells, 1e-9) + 1.0 / np.maximum(_turned(cells), 1e-9)))
-    return Waves((tall, wide), keep, east, north, length, spread, step, bins, share, band, chance)
+    return replace(made, chance=chance)
 
 
 def wedge(table: Floats) -> Floats:
@@ -201,17 +207,20 @@ def dominant(window: NDArray[Any], among: Waves) -> Peak:
     -----
     The peak is that of :math:`k S(k)`, power by octave, where S is the power within 30 degrees of a
     direction less that within 30 degrees of the one at right angles, smoothed over a quarter of k on either
-    side; direction and k are chosen together, where the first power stands out from the second. Both are
-    then refined by the moments of the power in that band, the second moments of the taper taken out.
+    side; direction and k are chosen together, where the first power stands out from the second and is more
+    than a ripple on longer waves. Both are then refined by the moments of the power in that band, the second
+    moments of the taper taken out.
     """
     found = power(window, among)
-    across = summed(among.band, wedge(among.binned(found)))
+    table = among.binned(found)
+    across = summed(among.band, wedge(table))
     along = _turned(across)
     if not across.any():
         return NOTHING
     k = among.step * np.arange(len(across))[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
         sure = np.log(across / along) > SURE * among.chance
+    sure &= across - along >= LEAST * np.cumsum(table.sum(axis=1))[among.top, None]
     # The bands of narrow and of wide waves hold different numbers of bins.
     score = np.where(sure, k * (across - along) / among.band.sum(axis=1)[:, None], -np.inf)
     score[k[:, 0] * SHORTEST * max(among.sides) > len(window)] = -np.inf

@@ -97,7 +97,8 @@ def wavelength(
     the power by octave, with S the power within 30 degrees of a direction less that within 30 degrees of the
     one at right angles, smoothed over a quarter of k on either side. S is the stripes' own, since noise that
     is alike in all directions cancels. Direction and k are chosen together, among those where the power
-    stands 3.5 standard deviations above that at right angles, and refined by moments of the power.
+    stands 3.5 standard deviations above that at right angles and is at least 2 % of the power of all waves
+    as long or longer, and refined by moments of the power.
 
     A plane wave gives its wavelength within 0.1 % and its strike within 0.1 degrees while the window holds
     four waves or more, within 3 % and half a degree at two. The uncertainty adds up: the noise, as strong as

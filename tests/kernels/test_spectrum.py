@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from magxr.kernels.spectrum import NOTHING, dominant, plane, taper, waves
 
@@ -91,6 +92,17 @@ def test_of_two_waves_the_one_with_more_power_by_octave_counts():
     both = dominant(long + 0.5 * stripes(10.0, 120.0, 1.0, rng), among)
     assert abs(turned(both.azimuth, 30.0)) < 1.0
     assert 0.5 < both.sharpness < 0.95
+
+
+def test_a_ripple_on_longer_waves_is_not_dominant():
+    """Interpolation leaves waves of hardly any power, but of one direction, below the spacing of its data."""
+    rng = np.random.default_rng(11)
+    among = waves(SIZE, 1.0, 1.0)
+    wide = gaussian_filter(rng.normal(size=(SIZE, SIZE)), 12.0)
+    wide /= wide.std()
+    assert np.isnan(dominant(wide, among).wavelength)
+    assert np.isnan(dominant(wide + 0.02 * stripes(8.0, 40.0, 1.0, rng), among).wavelength)
+    assert dominant(wide + stripes(8.0, 40.0, 1.0, rng), among).wavelength == pytest.approx(8.0, rel=0.02)
 
 
 def test_longer_than_half_the_window_is_no_answer():

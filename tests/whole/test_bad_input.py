@@ -54,6 +54,7 @@ STEPS = {
     "denoise": {},
     "diffuse": {},
     "structure": {},
+    "wavelength": {"size": 32, "stride": 8},
     "windows": {"size": 32, "stride": 8},
     "classify": {"model": Even(), "stride": 10},
 }
@@ -214,7 +215,13 @@ VALUES = {
 }
 GLOBAL = {"remove_outliers": set(), "denoise": set(), "diffuse": {"constant"}}
 """Steps that know the whole map before they write a cell -> what they let pass."""
-LOCAL = {"grid": {"infinite"}, "structure": set(), "windows": {"infinite"}, "classify": {"infinite"}}
+LOCAL = {
+    "grid": {"infinite"},
+    "structure": set(),
+    "windows": {"infinite"},
+    "classify": {"infinite"},
+    "wavelength": {"infinite"},
+}
 """Steps that see blocks only -> what they take for missing; constant and lazy empty maps pass."""
 
 
@@ -311,6 +318,9 @@ PARAMETERS = [
     ("diffuse", "halo", ("x", None, 0, 2.5), "halo={} must be 'exact', 'rule' or a whole number"),
     ("structure", "sigma", (-1, 1e9, *NUMBERS), "sigma="),
     ("structure", "rho", (0, 1e9, *NUMBERS), "rho="),
+    ("wavelength", "size", (0, 2.5, "250", None, np.nan, True), "size is {}; it must be a whole number"),
+    ("wavelength", "stride", (9,), "window of 32 has no central 9 x 9.*use stride 8 or 10"),
+    ("wavelength", "max_missing", (-0.1, 1.1, True, *NUMBERS), "max_missing is {}; it is a share"),
     ("windows", "size", (0, -1, 2.5, "250", None, np.nan, True), "size is {}; it must be a whole number"),
     ("windows", "stride", (0, 2.5, "5", None, np.nan), "stride is {}; it must be a whole number"),
     ("windows", "stride", (33,), "stride 33 is larger than the window of 32.*use at most 32"),
