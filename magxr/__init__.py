@@ -21,6 +21,7 @@ _HOME = {
     "denoise": "magxr.steps.lowrank",
     "diffuse": "magxr.steps.diffusion",
     "structure": "magxr.steps.diffusion",
+    "wavelength": "magxr.steps.wavelength",
     "windows": "magxr.steps.windows",
     "label_windows": "magxr.steps.labels",
     "classify": "magxr.steps.classify",
@@ -47,6 +48,7 @@ if TYPE_CHECKING:  # so that type checkers and editors see what `__getattr__` fi
     from magxr.steps.labels import label_windows
     from magxr.steps.lowrank import denoise
     from magxr.steps.outliers import remove_outliers, summary
+    from magxr.steps.wavelength import wavelength
     from magxr.steps.windows import windows
     from magxr.view.plot import plot
 

@@ -132,6 +132,19 @@ class Mag:
 
         return structure(self._obj, sigma=sigma, rho=rho, metric=metric, variable=variable)
 
+    def wavelength(
+        self,
+        *,
+        size: int = 250,
+        stride: int = 50,
+        max_missing: float = 0.2,
+        variable: Hashable | None = None,
+    ) -> xr.Dataset:
+        """Tell how wide the stripes are, on window centres; see `magxr.wavelength`."""
+        from magxr.steps.wavelength import wavelength
+
+        return wavelength(self._obj, size=size, stride=stride, max_missing=max_missing, variable=variable)
+
     def windows(
         self,
         *,

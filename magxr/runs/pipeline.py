@@ -139,7 +139,9 @@ def prepared(source: xr.Dataset, config: RunConfig) -> xr.Dataset:
     bare = {
         k: v.drop_vars([c for c in v.coords if c not in v.dims], errors="ignore") for k, v in before.items()
     }
-    return diffused.rename({name: "anomaly"}).assign(bare).assign(structure(diffused).data_vars)
+    # Not the strike's uncertainty: it holds for noise from cell to cell, which the diffusion has smoothed.
+    oriented = structure(diffused)[["coherence", "strike"]]
+    return diffused.rename({name: "anomaly"}).assign(bare).assign(oriented.data_vars)
 
 
 def predicted(maps: xr.Dataset, config: RunConfig, spec: ModelSpec) -> xr.Dataset:

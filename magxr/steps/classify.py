@@ -142,7 +142,7 @@ def classify(
             {"long_name": "share of missing or interpolated cells of the window", **own, **history},
         ),
     }
-    return on_grid(da, layout, _centre_grid(grid, rows, columns), fields, step="classify", parameters=told)
+    return on_grid(da, layout, centre_grid(grid, rows, columns), fields, step="classify", parameters=told)
 
 
 def _check(
@@ -157,23 +157,33 @@ def _check(
         fix = "leave size out, or train a model of that size"
         msg = f"size is {size!r}, but the model reads windows of {predictor.window} cells; {fix}"
         raise ModelError(msg)
-    check_window(grid, predictor.window, stride)
-    if (predictor.window - stride) % 2:
-        near = [s for s in (stride - 1, stride + 1) if 1 <= s <= predictor.window]
-        msg = (
-            f"a window of {predictor.window} has no central {stride} x {stride} cells: window minus stride "
-            f"is odd; use stride {' or '.join(map(str, near))}"
-        )
-        raise ParameterError(msg)
-    if not is_number(max_missing) or not 0.0 <= max_missing <= 1.0:
-        msg = f"max_missing is {max_missing!r}; it is a share of a window's cells, from 0 to 1"
-        raise ParameterError(msg)
+    check_centres(grid, predictor.window, stride)
+    check_share(max_missing)
     if edges not in ("none", "pad"):
         msg = f"edges is {edges!r}; use 'none' (no answer near the edge) or 'pad' (mirrored)"
         raise ParameterError(msg)
 
 
-def _centre_grid(grid: Grid, rows: Centres, columns: Centres) -> Grid:
+def check_centres(grid: Grid, size: int, stride: int) -> None:
+    """Refuse windows that do not fit the map or have no central ``stride x stride`` cells."""
+    check_window(grid, size, stride)
+    if (size - stride) % 2:
+        near = [s for s in (stride - 1, stride + 1) if 1 <= s <= size]
+        msg = (
+            f"a window of {size} has no central {stride} x {stride} cells: window minus stride "
+            f"is odd; use stride {' or '.join(map(str, near))}"
+        )
+        raise ParameterError(msg)
+
+
+def check_share(max_missing: Any) -> None:
+    """Refuse what is no share of missing cells."""
+    if not is_number(max_missing) or not 0.0 <= max_missing <= 1.0:
+        msg = f"max_missing is {max_missing!r}; it is a share of a window's cells, from 0 to 1"
+        raise ParameterError(msg)
+
+
+def centre_grid(grid: Grid, rows: Centres, columns: Centres) -> Grid:
     """Return the grid of predictions: cells of stride x stride input cells around the windows' centres."""
     origin = [
         start + spacing * (axis.first + axis.middle + (axis.stride - 1) / 2)

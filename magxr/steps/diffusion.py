@@ -233,9 +233,9 @@ def diffuse(
         depth = _depth(halo, looks, plan, on)
         if depth is None or not is_chunked(values):
             return taken(None)
-        # Twice as deep, but no deeper than what all steps can see.
-        twice = (2 * depth[0], 2 * depth[1])
-        return checked(taken(depth), taken(twice), depth=depth, step="diffuse")
+        # Twice as deep, but no deeper than what all steps can see. First, for what it asks of the chunks.
+        deeper = taken((2 * depth[0], 2 * depth[1]))
+        return checked(taken(depth), deeper, depth=depth, step="diffuse")
 
     return apply(obj, work, step="diffuse", parameters=_told(rule, scale, metric, halo), variable=variable)
 

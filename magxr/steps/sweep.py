@@ -70,14 +70,16 @@ def _part(
     return reach(start, stop, axis.cells, how), (first - lo, last - lo), hi - lo
 
 
-def _starts(
+def starts(
     answered: tuple[tuple[int, int], tuple[int, int]], stride: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the first rows and columns of the windows of a block, counted from its own first cell."""
     first, second = (stride * np.arange(b - a, dtype=np.int64) for a, b in answered)
     return first, second
 
 
-def _missing(block: NDArray[Any], mask: NDArray[Any] | None) -> NDArray[np.bool_]:
+def missing_cells(block: NDArray[Any], mask: NDArray[Any] | None) -> NDArray[np.bool_]:
+    """Tell which cells are missing, or were interpolated where there is a mask that says so."""
     missing: NDArray[np.bool_] = ~np.isfinite(block)
     return missing if mask is None else missing | (mask > 0)
 
@@ -97,7 +99,7 @@ def share_task(
     if block is not None:
         real = (span[0].real, span[1].real)
         inside = tuple(slice(a, b) for a, b in answered)
-        out[inside] = shares(_missing(block, mask), real, size, *_starts(answered, stride))
+        out[inside] = shares(missing_cells(block, mask), real, size, *starts(answered, stride))
     return out
 
 
@@ -119,9 +121,9 @@ def probability_task(
     if block is None:
         return out
     check_block(block, infinite=True)
-    places = _starts(answered, stride)
+    places = starts(answered, stride)
     real = (span[0].real, span[1].real)
-    share = shares(_missing(block, mask), real, size, *places)
+    share = shares(missing_cells(block, mask), real, size, *places)
     empty = shares(~np.isfinite(block), real, size, *places) >= 1.0
     wanted = np.flatnonzero((share <= max_missing) & ~empty)
     found = np.full(share.size, np.nan, dtype=np.float32)

@@ -64,6 +64,19 @@ def fraction(ax: Any, picture: Picture, label: str) -> None:
     scale_bar(ax, picture)
 
 
+def length(ax: Any, picture: Picture, label: str) -> None:
+    """Draw a length from pale to dark, between the longest and the shortest there are."""
+    from matplotlib.colors import Normalize
+
+    found = picture.values[np.isfinite(picture.values)]
+    low, high = (float(found.min()), float(found.max())) if found.size else (0.0, 1.0)
+    # One length alone still needs two ends.
+    norm = Normalize(low, high if high > low else 1.01 * low + 1e-9)
+    image = draw(ax, picture, cmap=colormap("coherence"), norm=norm, interpolation="nearest")
+    colour_bar(ax, image, label)
+    scale_bar(ax, picture)
+
+
 def probability(
     ax: Any,
     picture: Picture,

@@ -27,6 +27,7 @@ WHAT = (
     "calibrated_probability",
     "linear_probability",
     "missing_share",
+    "wavelength",
     "strike",
     "coherence",
     "anomaly",
@@ -39,6 +40,7 @@ _TITLES = {
     "residual": "Removed by denoising",
     "strike": "Strike of the anomalies",
     "coherence": "Coherence",
+    "wavelength": "Dominant wavelength across strike",
     "missing_share": "Missing or interpolated cells",
     "linear_probability": "Probability of linear anomalies",
     "calibrated_probability": "Calibrated probability of linear anomalies",
@@ -64,9 +66,9 @@ def plot(
     ----------
     obj : xarray.Dataset or xarray.DataArray
         A map on latitude and longitude, numpy- or Dask-backed: an anomaly in nT, or a result of
-        `structure`, `classify`, `calibrate` or ``denoise(residual=True)``.
+        `structure`, `wavelength`, `classify`, `calibrate` or ``denoise(residual=True)``.
     what : str, optional
-        "anomaly", "residual", "strike", "coherence", "missing_share", "linear_probability",
+        "anomaly", "residual", "strike", "coherence", "wavelength", "missing_share", "linear_probability",
         "calibrated_probability" or "linear". Default: what a DataArray is by its name or units; in a
         Dataset the most interpreted one.
     anomaly : xarray.Dataset or xarray.DataArray, optional
@@ -145,6 +147,8 @@ def plot(
         layers.strike(ax, picture, more[0].values if more else None)
     elif kind == "coherence":
         layers.fraction(ax, picture, "coherence")
+    elif kind == "wavelength":
+        layers.length(ax, picture, "wavelength, km")
     elif kind == "missing_share":
         layers.fraction(ax, picture, "share of a window’s cells")
     elif kind == "linear":

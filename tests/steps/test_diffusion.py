@@ -395,7 +395,7 @@ def test_coherence_tells_stripes_from_noise():
 
 def test_nan_in_is_nan_out(holey):
     found = structure(holey)
-    for name in ("coherence", "strike"):
+    for name in ("coherence", "strike", "strike_uncertainty"):
         np.testing.assert_array_equal(np.isnan(found[name]), np.isnan(holey))
     assert found["strike"].attrs["units"] == "degrees"
     assert float(found["coherence"].max()) <= 1.0

@@ -116,6 +116,19 @@ def test_the_bar_of_a_probability_marks_what_is_kept(result):
     assert {0.3, 0.7} <= {line.get_ydata()[0] for line in bar.get_lines()}
 
 
+def test_wavelengths_from_the_shortest_to_the_longest(sea_floor):
+    ds = magxr.wavelength(sea_floor, size=40, stride=10)
+    ax = plot(ds)
+    assert ax.get_title(loc="left") == "Dominant wavelength across strike"
+    drawn = image(ax).get_array()
+    np.testing.assert_array_equal(drawn.mask, np.isnan(ds["wavelength"].values))
+    assert image(ax).get_clim() == (float(ds["wavelength"].min()), float(ds["wavelength"].max()))
+    assert [c.get_ylabel() for c in ax.child_axes if c.get_ylabel()] == ["wavelength, km"]
+    none = plot(ds["wavelength"] * np.nan, what="wavelength")
+    assert image(none).get_array().mask.all()
+    assert plot(ds, what="strike").get_title(loc="left") == "Strike of the anomalies"
+
+
 def test_strike_pales_with_coherence(sea_floor):
     angle = xr.full_like(sea_floor, 25.0).rename("strike").assign_attrs(units="degrees")
     coherence = xr.full_like(sea_floor, 0.25).rename("coherence").assign_attrs(units="1")

@@ -54,6 +54,7 @@ STEPS = {
     "denoise": {},
     "diffuse": {},
     "structure": {},
+    "wavelength": {"size": 32, "stride": 8},
     "windows": {"size": 32, "stride": 8},
     "classify": {"model": Even(), "stride": 10},
 }
@@ -214,7 +215,13 @@ VALUES = {
 }
 GLOBAL = {"remove_outliers": set(), "denoise": set(), "diffuse": {"constant"}}
 """Steps that know the whole map before they write a cell -> what they let pass."""
-LOCAL = {"grid": {"infinite"}, "structure": set(), "windows": {"infinite"}, "classify": {"infinite"}}
+LOCAL = {
+    "grid": {"infinite"},
+    "structure": set(),
+    "windows": {"infinite"},
+    "classify": {"infinite"},
+    "wavelength": {"infinite"},
+}
 """Steps that see blocks only -> what they take for missing; constant and lazy empty maps pass."""
 
 
@@ -283,6 +290,8 @@ def test_what_is_no_probability(floor):
 # ---- arguments
 
 NUMBERS = ("x", None, np.nan, [1])
+OPTIONAL = ("x", np.nan, [1])
+"""The same where None stands for a default."""
 PARAMETERS = [
     ("remove_outliers", "k", (0, -1, True, *NUMBERS), "k must be greater than 0 .*got {}"),
     ("grid", "spacing", ("0.72", "abc", "-1 arcmin", "nan arcmin"), "spacing={} .*(a unit|zero)"),
@@ -296,9 +305,9 @@ PARAMETERS = [
     ("denoise", "mode", ("x", None, 3), "mode must be 'region' or 'tile', got {}"),
     ("denoise", "center", ("no", None, 1), "center={} must be True or False"),
     ("denoise", "residual", ("no", None), "residual={} must be True or False"),
-    ("diffuse", "sigma", (-1, np.inf, True, *NUMBERS), "sigma={} must be a number at least 0, pixels"),
+    ("diffuse", "sigma", (-1, np.inf, True, *OPTIONAL), "sigma={} must be a number at least 0, pixels"),
     ("diffuse", "sigma", (1e9,), "sigma=1e.09 is wider than the grid of 96 x 120 cells; give it in pixels"),
-    ("diffuse", "rho", (0, -1, np.inf, True, *NUMBERS), "rho={} must be a number greater than 0, pixels"),
+    ("diffuse", "rho", (0, -1, np.inf, True, *OPTIONAL), "rho={} must be a number greater than 0, pixels"),
     ("diffuse", "rho", (1e6,), "rho=1e.06 is wider than the grid"),
     (
         "diffuse",
@@ -306,11 +315,21 @@ PARAMETERS = [
         (0, -1, 2.5, "20", np.nan, np.inf, True),
         "steps={} must be a whole number of at leas",
     ),
-    ("diffuse", "tau", (0, 0.5, *NUMBERS), "tau={} must be a number greater than 0 and at most 0.49"),
+    ("diffuse", "tau", (0, 0.5, *OPTIONAL), "tau={} must be a number greater than 0 and at most 0.49"),
+    ("diffuse", "cycles", (3, "x", np.nan, True), "cycles={} belongs to scheme='fed'"),
+    ("diffuse", "scheme", ("x", None, 3), "scheme={} is not known; the schemes are: 'cell'"),
+    ("diffuse", "metric", ("x", None, 3), "metric={} is not known; use 'pixel' or 'spherical'"),
+    ("diffuse", "truncate", (0, "x", None, np.nan), "truncate={} must be a number at least 1"),
+    ("diffuse", "fixed", (3, "x", True), "fixed must be a grid of truth values"),
+    ("diffuse", "barrier", (3, True), "expected lines"),
+    ("structure", "metric", ("x", None, 3), "metric={} is not known; use 'pixel' or 'spherical'"),
     ("diffuse", "time", (0, -1, "x", np.nan), "time={} must be a number greater than 0"),
     ("diffuse", "halo", ("x", None, 0, 2.5), "halo={} must be 'exact', 'rule' or a whole number"),
-    ("structure", "sigma", (-1, 1e9, *NUMBERS), "sigma="),
-    ("structure", "rho", (0, 1e9, *NUMBERS), "rho="),
+    ("structure", "sigma", (-1, 1e9, *OPTIONAL), "sigma="),
+    ("structure", "rho", (0, 1e9, *OPTIONAL), "rho="),
+    ("wavelength", "size", (0, 2.5, "250", None, np.nan, True), "size is {}; it must be a whole number"),
+    ("wavelength", "stride", (9,), "window of 32 has no central 9 x 9.*use stride 8 or 10"),
+    ("wavelength", "max_missing", (-0.1, 1.1, True, *NUMBERS), "max_missing is {}; it is a share"),
     ("windows", "size", (0, -1, 2.5, "250", None, np.nan, True), "size is {}; it must be a whole number"),
     ("windows", "stride", (0, 2.5, "5", None, np.nan), "stride is {}; it must be a whole number"),
     ("windows", "stride", (33,), "stride 33 is larger than the window of 32.*use at most 32"),
