@@ -22,7 +22,7 @@ LINE = STRIP + 64
 
 @njit(**STRICT)
 def mirror_rows(source: NDArray[Any], out: NDArray[Any]) -> None:
-    """Continue a row beyond a southern or northern edge: D12, or the flux along the column, turns its sign."""
+    """Continue a row beyond the southern or northern edge: D12, or the flux along columns, turns its sign."""
     for j in range(STRIP):
         out[j] = source[j]
         out[STRIP + j] = -source[STRIP + j]

@@ -1,8 +1,8 @@
 """Coherence-enhancing diffusion with the tensor at pixels, slow and obvious, in float64: for tests.
 
-From the published equations: Weickert (1998, 1999) for the tensor and the non-negative discretisation ('N' of
-Kroon and Slump 2009), Weickert and Scharr (2002) for the rotation-invariant one ('R'). The grid is continued so
-far out that edges need no thought (``border`` is a mode of `numpy.pad`); gaps are NaN.
+From the published equations: Weickert (1998, 1999) for the tensor and the non-negative discretisation ('N'
+of Kroon and Slump 2009), Weickert and Scharr (2002) for the rotation-invariant one ('R'). The grid is
+continued so far out that edges need no thought (``border`` is a mode of `numpy.pad`); gaps are NaN.
 """
 
 import numpy as np
