@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from magxr.errors import GridError
+from magxr.errors import GridError, ParameterError
 from magxr.io.lines import lines
 from magxr.kernels.lines import between_labels, crossed
 from magxr.steps.cells import matched
@@ -50,12 +50,20 @@ def labels_or_lines(
 
 
 def held(da: xr.DataArray, fixed: Any) -> Values:
-    """Return which cells keep their value, in canonical order, as 1 and 0."""
+    """Return which cells keep their value, in canonical order, as 1 and 0.
+
+    Raises
+    ------
+    ParameterError
+        If ``fixed`` is not made of truth values.
+    GridError
+        If it does not cover the cells of ``da``.
+    """
     dtype = getattr(fixed, "dtype", None)
     if dtype != np.bool_:
         fix = "give True for measured cells, e.g. fixed=measured.notnull()"
         msg = f"fixed must be a grid of truth values, not {dtype or type(fixed).__name__}; {fix}"
-        raise GridError(msg)
+        raise ParameterError(msg)
     return matched(da, fixed, "fixed")
 
 

@@ -236,7 +236,7 @@ def test_chunks_smaller_than_one_step_looks_are_refused(floor):
         message = rf"halo of {halo} cells along latitude.*smallest chunk there has 16"
         with pytest.raises(ChunkError, match=message):
             step(lazy, rho=4.5)
-    with pytest.raises(ChunkError, match=r"diffuse needs a halo of 56 cells.*smallest chunk there has 16"):
+    with pytest.raises(ChunkError, match=r"diffuse needs a halo of 112 cells.*smallest chunk there has 16"):
         diffuse(lazy, halo="rule")
     with pytest.raises(ChunkError, match=r"halo of 16 columns, but the whole grid has only 12"):
         diffuse(globe(columns=12))

@@ -66,7 +66,7 @@ def test_tracks_hold_while_the_rest_flows():
 
 
 def test_fixed_must_be_truth_values_on_the_grid(floor):
-    with pytest.raises(GridError, match=r"fixed must be a grid of truth values, not float32.*notnull"):
+    with pytest.raises(ParameterError, match=r"fixed must be a grid of truth values, not float32.*notnull"):
         diffuse(floor, fixed=floor)
     with pytest.raises(GridError, match=r"fixed has no cell at lat"):
         diffuse(floor, fixed=(floor > 0).isel(lat=slice(0, 90)))
