@@ -48,6 +48,42 @@ def test_cycles_chunked_equal_whole_bit_for_bit(floor, seed, cycles):
     np.testing.assert_array_equal(result.compute(scheduler="sync").values, diffuse(floor, **rule).values)
 
 
+@given(
+    seed=st.integers(0, 1000),
+    scheme=st.sampled_from(["nonnegative", "rotation_invariant"]),
+    gaps=st.booleans(),
+)
+def test_the_schemes_on_pixels_chunked_equal_whole_bit_for_bit(floor, seed, scheme, gaps):
+    rng = np.random.default_rng(seed)
+    field = floor.where(rng.random(floor.shape) > 0.02) if gaps else floor
+    held = floor.copy(data=rng.random(floor.shape) < 0.1)
+    rule = {"scheme": scheme, "steps": 5, "rho": 3.0, "truncate": (2.0, 3.0), "fixed": held}
+    lazy = chunked(field, random_chunks(floor.shape, 13, seed))
+    with nothing_computes():
+        result = diffuse(lazy, **rule)
+    np.testing.assert_array_equal(result.compute(scheduler="sync").values, diffuse(field, **rule).values)
+
+
+@pytest.mark.parametrize(("scheme", "largest"), [("nonnegative", 0.4), ("rotation_invariant", 1.9)])
+def test_each_scheme_has_its_largest_step(floor, scheme, largest):
+    assert np.isfinite(diffuse(floor, scheme=scheme, tau=largest, steps=40)).all()
+    with pytest.raises(ParameterError, match=rf"tau=2 must be a number .* at most {largest}, pixels²"):
+        diffuse(floor, scheme=scheme, tau=2)
+
+
+def test_schemes_differ_and_agree_on_what_matters():
+    field = plane_wave(0.0, 30.0)
+    field += np.random.default_rng(0).normal(0, 20, field.shape).astype("f4")
+    truth = plane_wave(0.0, 30.0)
+    off = {}
+    for scheme in ("cell", "fed", "nonnegative", "rotation_invariant"):
+        result = diffuse(field, scheme=scheme, steps=30, scale=200.0)
+        off[scheme] = float((result - truth)[20:-20, 20:-20].std())
+    assert max(off.values()) < 15.0
+    assert off["cell"] < off["rotation_invariant"]  # which leaves the noise of two pixels' wavelength
+    assert abs(off["fed"] - off["cell"]) < 0.5
+
+
 def test_tracks_hold_while_the_rest_flows():
     truth = plane_wave(0.0, 30.0)
     held = truth.copy(data=np.zeros(truth.shape, bool))
