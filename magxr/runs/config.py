@@ -51,12 +51,16 @@ class RunConfig:
     """Rank k, instead of a share of variance."""
     denoise: Literal["region", "tile"] = "region"
     """One basis for the region, or local ones in tiles."""
-    sigma: float = 1.0
-    """Noise scale of the diffusion, cells."""
-    rho: float = 4.0
-    """Integration scale of the diffusion, cells."""
+    sigma: float | None = None
+    """Noise scale of the diffusion, cells or (on the sphere) km; None: the height of one cell."""
+    rho: float | None = None
+    """Integration scale of the diffusion, cells or km; None: four heights."""
     steps: int = 20
-    """Number of diffusion steps."""
+    """Number of diffusion steps, or, for another scheme, the time that so many take."""
+    scheme: Literal["cell", "fed", "nonnegative", "rotation_invariant"] = "cell"
+    """Scheme of the diffusion."""
+    metric: Literal["pixel", "spherical"] = "pixel"
+    """Whether the diffusion goes by cells or by the ground."""
     model: str = "default"
     """Model name or path of its file."""
     stride: int = 10

@@ -133,14 +133,15 @@ def prepared(source: xr.Dataset, config: RunConfig) -> xr.Dataset:
     gridded = grid(remove_outliers(source, k=config.outliers), spacing=spacing, max_gap=config.max_gap)
     rank: dict[str, Any] = {"variance": config.variance} if config.rank is None else {"k": config.rank}
     denoised = denoise(gridded, mode=config.denoise, **rank)
-    diffused = diffuse(denoised, sigma=config.sigma, rho=config.rho, steps=config.steps)
+    scales: dict[str, Any] = {"sigma": config.sigma, "rho": config.rho}
+    diffused = diffuse(denoised, steps=config.steps, scheme=config.scheme, metric=config.metric, **scales)
     name = anomaly(diffused).name
     before = {"gridded": anomaly(gridded), "denoised": anomaly(denoised)}
     bare = {
         k: v.drop_vars([c for c in v.coords if c not in v.dims], errors="ignore") for k, v in before.items()
     }
     # Not the strike's uncertainty: it holds for noise from cell to cell, which the diffusion has smoothed.
-    oriented = structure(diffused)[["coherence", "strike"]]
+    oriented = structure(diffused, metric=config.metric)[["coherence", "strike"]]
     return diffused.rename({name: "anomaly"}).assign(bare).assign(oriented.data_vars)
 
 
