@@ -20,7 +20,7 @@ from magxr.steps.cells import chunked_like
 from magxr.steps.ground import check_scales, ground
 from magxr.steps.orientation import structure
 from magxr.steps.schedule import STEPS, schedule
-from magxr.steps.scheme import SCHEMES, Rule, block_steps, reaches
+from magxr.steps.scheme import SCHEMES, Rule, block_steps, largest_step, reaches
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -78,7 +78,7 @@ def diffuse(
         Number of time steps; default 20, or ``time / tau`` where ``time`` is given.
     tau : float, optional
         Time step, pixels² or km²; default 0.25 heights of a pixel squared. At most 0.49 ("cell"), 0.4
-        ("nonnegative") or 1.9 ("rotation_invariant") pixels².
+        ("nonnegative", less with a large ``alpha``) or 1.9 ("rotation_invariant") pixels².
     time : float, optional
         Diffusion time, pixels² or km², in place of ``steps``; given with both, it must be ``steps * tau``.
         Along a perfect stripe, the result is a Gaussian mean of standard deviation ``sqrt(2 * time)``.
@@ -196,7 +196,7 @@ def diffuse(
         tau=tau,
         time=time,
         cycles=cycles,
-        largest=SCHEMES[scheme].largest(on.metric),
+        largest=largest_step(scheme, on.metric, alpha),
         square=on.height**2,
         unit=unit,
     )

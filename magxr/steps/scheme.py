@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from magxr.chunked.quantiles import check_block
-from magxr.kernels.metric import LARGEST
 from magxr.steps.barrier import shut
 
 if TYPE_CHECKING:
@@ -22,23 +21,26 @@ if TYPE_CHECKING:
 class Scheme(NamedTuple):
     """What a scheme allows."""
 
-    stable: float
-    """Largest stable explicit step on square pixels, with a margin, pixels²."""
     pixels_only: bool
     """Whether it knows neither the sphere nor barriers."""
 
-    def largest(self, metric: Metric) -> float:
-        """Return the largest stable explicit step on a grid, heights²."""
-        return metric.tau * self.stable / LARGEST
-
 
 SCHEMES = {
-    "cell": Scheme(LARGEST, pixels_only=False),
-    "fed": Scheme(LARGEST, pixels_only=False),
-    "nonnegative": Scheme(0.4, pixels_only=True),
-    "rotation_invariant": Scheme(1.9, pixels_only=True),
+    "cell": Scheme(pixels_only=False),
+    "fed": Scheme(pixels_only=False),
+    "nonnegative": Scheme(pixels_only=True),
+    "rotation_invariant": Scheme(pixels_only=True),
 }
 """Name -> what it allows."""
+
+
+def largest_step(scheme: str, metric: Metric, alpha: float) -> float:
+    """Return the largest stable explicit step on a grid, heights²."""
+    if not SCHEMES[scheme].pixels_only:
+        return metric.tau
+    from magxr.kernels.pixels import tau_max
+
+    return tau_max(scheme, alpha)
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,13 @@ def test_each_scheme_has_its_largest_step(floor, scheme, largest):
         diffuse(floor, scheme=scheme, tau=2)
 
 
+def test_a_large_alpha_takes_shorter_steps_where_the_scheme_asks_for_it(floor):
+    with pytest.raises(ParameterError, match=r"tau=0.25 must be a number .* at most 0.225"):
+        diffuse(floor, scheme="nonnegative", tau=0.25, alpha=0.9999)
+    smooth = diffuse(floor, scheme="nonnegative", time=20.0, alpha=0.9999)
+    assert float(smooth.std()) < float(floor.std())
+
+
 def test_schemes_differ_and_agree_on_what_matters():
     field = plane_wave(0.0, 30.0)
     field += np.random.default_rng(0).normal(0, 20, field.shape).astype("f4")
