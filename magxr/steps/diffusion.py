@@ -188,10 +188,11 @@ def diffuse(
 def _steps_of_block(
     block: NDArray[Any], *, count: int, halo: tuple[int, int, int, int], scale: Any, **parameters: float
 ) -> NDArray[Any]:
-    from magxr.kernels import diffusion
+    from magxr.kernels import device, diffusion, diffusion_array
 
     check_block(block)
-    return diffusion.diffuse(block, steps=count, halo=halo, scale=float(scale), **parameters)
+    kernel = diffusion_array if device.on_device(block) else diffusion
+    return kernel.diffuse(block, steps=count, halo=halo, scale=float(scale), **parameters)
 
 
 def _interquartile_range(da: xr.DataArray) -> Any:
