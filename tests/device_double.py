@@ -121,7 +121,7 @@ class Compiled:
 
     def __init__(self, module, code, options):
         self.module = module
-        self.real = next(o for o in options if o.startswith("-Dreal=")).partition("=")[2]
+        self.real = next(o for o in options if o.startswith("-DREAL=")).partition("=")[2]
         assert "--fmad=false" in options
         self.signatures = {
             name: [p.strip().rpartition(" ") for p in parameters.split(",")]
@@ -185,7 +185,7 @@ def compiled(source, real):
                 "-ffp-contract=off",
                 "-shared",
                 "-fPIC",
-                f"-Dreal={real}",
+                f"-DREAL={real}",
             ]
             subprocess.run([*command, str(file), "-o", str(made)], check=True)
             made.replace(library)

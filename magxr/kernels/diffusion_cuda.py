@@ -23,6 +23,7 @@ THREADS = 256
 """Threads of a block."""
 
 SOURCE = r"""
+typedef REAL real;
 typedef long long whole;
 
 // One thread a value: which one, if there is one.
@@ -197,4 +198,4 @@ _OPTIONAL = {"along": 1, "down": 1, "products": 0, "diffusivity": 0, "updated": 
 @cache
 def _module(xp: Any, real: str) -> Any:
     """Compile the kernels for one kind of floats; CuPy keeps the result on disk."""
-    return xp.RawModule(code=SOURCE, options=(f"-Dreal={real}", "--fmad=false", "--std=c++14"))
+    return xp.RawModule(code=SOURCE, options=(f"-DREAL={real}", "--fmad=false", "--std=c++14"))

@@ -1,5 +1,7 @@
 """Diffusion in array operations and as CUDA source: the CPU's kernel, a slow oracle, cycles, the sphere."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -255,6 +257,17 @@ def test_blocks_of_the_cuda_source_equal_the_whole_bit_for_bit(monkeypatch, dtyp
     got = diffusion_array.diffuse(block, halo=halo, **how).get()
     np.testing.assert_array_equal(got, whole[31:, 25:44])
     assert set(module.started) == {"along", "down", "products", "diffusivity", "updated"}
+
+
+@pytest.mark.parametrize("gaps", [0.0, 0.05])
+def test_the_cuda_source_takes_at_most_sixteen_times_the_memory_of_a_block(monkeypatch, gaps):
+    module = installed(monkeypatch, CudaModule())
+    u = module.asarray(noise((500, 500), 10, gaps, "f4"))
+    tracemalloc.start()
+    diffusion_array.diffuse(u, **PARAMETERS, sigma=1.0, rho=4.0, steps=2)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert 5 * u.nbytes < peak + u.nbytes <= 16 * u.nbytes
 
 
 def test_a_contrast_without_scale_is_refused_unless_nothing_can_change(run):
