@@ -195,7 +195,12 @@ _OPTIONAL = {"along": 1, "down": 1, "products": 0, "diffusivity": 0, "updated": 
 """From which of its other arrays on they are optional."""
 
 
+def options(real: str) -> tuple[str, ...]:
+    """Return what the compiler is told for one kind of floats, ``float`` or ``double``."""
+    return f"-DREAL={real}", "--fmad=false", "--std=c++14"
+
+
 @cache
 def _module(xp: Any, real: str) -> Any:
-    """Compile the kernels for one kind of floats; CuPy keeps the result on disk."""
-    return xp.RawModule(code=SOURCE, options=(f"-DREAL={real}", "--fmad=false", "--std=c++14"))
+    """Compile the kernels; CuPy keeps the result on disk."""
+    return xp.RawModule(code=SOURCE, options=options(real))

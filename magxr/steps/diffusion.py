@@ -188,11 +188,13 @@ def diffuse(
 def _steps_of_block(
     block: NDArray[Any], *, count: int, halo: tuple[int, int, int, int], scale: Any, **parameters: float
 ) -> NDArray[Any]:
-    from magxr.kernels import device, diffusion, diffusion_array
+    from magxr.kernels import diffusion, diffusion_array
+    from magxr.kernels.device import on_device
 
     check_block(block)
-    kernel = diffusion_array if device.on_device(block) else diffusion
-    return kernel.diffuse(block, steps=count, halo=halo, scale=float(scale), **parameters)
+    if on_device(block):
+        return diffusion_array.diffuse(block, steps=count, halo=halo, scale=float(scale), **parameters)
+    return diffusion.diffuse(block, steps=count, halo=halo, scale=float(scale), **parameters)
 
 
 def _interquartile_range(da: xr.DataArray) -> Any:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from magxr.errors import ParameterError
-from magxr.kernels import diffusion, diffusion_array
+from magxr.kernels import diffusion, diffusion_array, diffusion_cuda
 from magxr.testing import random_chunks
 from tests.device_double import Array, CudaModule, Module, installed
 
@@ -257,6 +257,23 @@ def test_blocks_of_the_cuda_source_equal_the_whole_bit_for_bit(monkeypatch, dtyp
     got = diffusion_array.diffuse(block, halo=halo, **how).get()
     np.testing.assert_array_equal(got, whole[31:, 25:44])
     assert set(module.started) == {"along", "down", "products", "diffusivity", "updated"}
+
+
+@pytest.mark.parametrize("real", ["float", "double"])
+@pytest.mark.parametrize("generation", ["sm_80", "sm_90"])
+def test_nvidias_compiler_takes_the_source(real, generation):
+    why = "CuPy is not installed (the extra cuda)"
+    nvrtc = pytest.importorskip("cupy_backends.cuda.libs.nvrtc", reason=why, exc_type=ImportError)
+    try:
+        nvrtc.getVersion()
+    except RuntimeError as error:
+        pytest.skip(f"no NVRTC: {error}")
+    program = nvrtc.createProgram(diffusion_cuda.SOURCE, "diffusion.cu", (), ())
+    # CuPy adds the last two.
+    nvrtc.compileProgram(program, (*diffusion_cuda.options(real), f"-arch={generation}", "-ftz=true"))
+    code = nvrtc.getCUBIN(program)
+    for name in ("along", "down", "products", "diffusivity", "updated"):
+        assert f".text.{name}".encode() in code
 
 
 @pytest.mark.parametrize("gaps", [0.0, 0.05])
