@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from magxr.errors import ParameterError
-from magxr.kernels import diffusion, diffusion_array, diffusion_cuda
+from magxr.kernels import diffusion, diffusion_array, diffusion_cuda, diffusion_parts
 from magxr.testing import random_chunks
 from tests.device_double import Array, CudaModule, Module, installed
 
@@ -202,6 +202,23 @@ def test_the_mean_is_kept_to_1e8_of_the_range(run, gaps):
     got = run(diffusion_array.diffuse, u, **PARAMETERS, sigma=1.0, rho=2.0, steps=20)
     drift = np.nanmean(got, dtype="f8") - np.nanmean(u, dtype="f8")
     assert abs(drift) <= 1e-8 * span(u)
+
+
+@pytest.mark.parametrize("parts", [diffusion_parts, diffusion_cuda])
+@pytest.mark.parametrize("round_earth", [False, True])
+def test_a_flux_along_the_edge_drives_none_across_it(monkeypatch, parts, round_earth):
+    module = installed(monkeypatch, CudaModule() if parts is diffusion_cuda else Module())
+    tensors = []
+    updated = parts.updated
+    monkeypatch.setattr(parts, "updated", lambda u, d, *more: tensors.append(d) or updated(u, d, *more))
+    u = module.asarray(noise((40, 50), 11, 0.02, "f4"))
+    metric = sphere(40) if round_earth else {}
+    diffusion_array.diffuse(u, **{**PARAMETERS, "tau": 0.05}, sigma=0.8, rho=1.6, steps=2, **metric)
+    assert len(tensors) == 2
+    for tensor in tensors:
+        d12 = tensor.get()[1]
+        assert not np.concatenate([d12[0], d12[-1], d12[:, 0], d12[:, -1]]).any()
+        assert d12.any()
 
 
 @given(seed=st.integers(0, 1000), gaps=st.sampled_from([0.0, 0.01, 0.2]), cycles=st.integers(1, 3))
