@@ -11,6 +11,7 @@ import numpy as np
 from magxr.chunked.neighbours import HALO, assembled, haloed, nothing
 from magxr.chunked.plan import check_halo, is_chunked
 from magxr.kernels import pages
+from magxr.kernels.device import array_module
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -101,13 +102,14 @@ def map_halo(
         if wrap:
             check_halo([(x.shape[0],), (x.shape[1],)], depth, wrap=True, step=step)
         blocks = [
-            np.pad(np.asarray(a), ((0, 0), (east, east)), mode="wrap") if east else a for a in (x, *others)
+            array_module(a).pad(a, ((0, 0), (east, east)), mode="wrap") if east else a for a in (x, *others)
         ]
         whole = Place((0, x.shape[0]), (0, x.shape[1]), (0, 0, east, east), x.shape)
         result = _run(kernel, whole, out_chunks is None, placed, *blocks, **kwargs)
-        return np.ascontiguousarray(result, dtype=dtype)
+        return array_module(result).ascontiguousarray(result, dtype=dtype)
 
     import dask.array as da
+    from dask.array.utils import meta_from_array
     from dask.base import tokenize
     from dask.highlevelgraph import HighLevelGraph
 
@@ -144,7 +146,8 @@ def map_halo(
     sources = [source for halo in halos for source in halo.sources]
     graph = HighLevelGraph.from_collections(name, tasks, dependencies=[*sources, *scalars.values()])
     chunks = ((outputs,), *core) if outputs else core
-    return da.Array(graph, name, chunks, meta=np.empty((0,) * len(chunks), dtype=dtype))
+    # Blocks stay in the memory that they are in, so the result's are of the kind of the input's.
+    return da.Array(graph, name, chunks, meta=meta_from_array(x, ndim=len(chunks), dtype=dtype))
 
 
 def place(

@@ -18,6 +18,7 @@ import numpy as np
 
 from magxr.chunked.fold import reread
 from magxr.kernels import pages
+from magxr.kernels.device import array_module, on_device
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,6 +112,10 @@ def assembled(blocks: list[list[NDArray[Any]]], rows: list[slice], columns: list
     cut = [
         [b[r, c] for b, c in zip(line, columns, strict=True)] for line, r in zip(blocks, rows, strict=True)
     ]
+    if on_device(cut[0][0]):
+        xp = array_module(cut[0][0])
+        put: NDArray[Any] = xp.concatenate([xp.concatenate(line, axis=1) for line in cut])
+        return put
     shape = sum(len(line[0]) for line in cut), sum(part.shape[1] for part in cut[0])
     whole = pages.empty(shape, cut[0][0].dtype)
     row = 0

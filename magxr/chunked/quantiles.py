@@ -15,6 +15,7 @@ from magxr.chunked.fold import fold, then
 from magxr.chunked.plan import is_chunked
 from magxr.errors import GridError, ParameterError
 from magxr.kernels import exactsum, orderstats
+from magxr.kernels.device import on_host
 from magxr.kernels.orderstats import BITS, Counts, Extent, Search
 
 if TYPE_CHECKING:
@@ -178,7 +179,11 @@ def _float(x: Any) -> np.dtype[Any]:
 Survey = tuple[Extent, Counts]
 
 
+# Digits are counted by numpy, so the blocks of a GPU are copied: the same bits wherever the data are.
+
+
 def _survey(block: NDArray[Any]) -> Survey:
+    block = on_host(block)
     return orderstats.extent(block), orderstats.count_digits(block, (0,), 0)
 
 
@@ -196,7 +201,7 @@ def _begin(survey: Survey, q: NDArray[np.float64], checked: bool, constant: bool
 
 
 def _count(block: NDArray[Any], search: Search, place: int) -> Counts:
-    return orderstats.count_digits(block, tuple(sorted(set(search.prefixes))), place)
+    return orderstats.count_digits(on_host(block), tuple(sorted(set(search.prefixes))), place)
 
 
 def _advance(search: Search, counts: Counts) -> Search:
@@ -217,6 +222,7 @@ Sums = tuple[Extent, "NDArray[np.int64]"]
 
 
 def _sums(block: NDArray[Any]) -> Sums:
+    block = on_host(block)
     return orderstats.extent(block), exactsum.parts(block)
 
 

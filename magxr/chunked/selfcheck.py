@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from magxr.errors import ChunkError
+from magxr.kernels.device import array_module
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,10 +47,11 @@ def checked(x: Any, deeper: Any, *, depth: tuple[int, int], step: str) -> Any:
 
 
 def _compared(block: NDArray[Any], deeper: NDArray[Any], depth: tuple[int, int], step: str) -> NDArray[Any]:
-    seen = np.isfinite(block)
+    xp = array_module(block)
+    seen = xp.isfinite(block)
     if seen.any():
-        span = float(np.ptp(deeper[seen]))
-        off = float(np.abs(block[seen] - deeper[seen]).max())
+        span = float(deeper[seen].max() - deeper[seen].min())
+        off = float(abs(block[seen] - deeper[seen]).max())
         if off > TOLERANCE * span:
             fix = "use halo='exact', or a number of cells that is larger"
             msg = (

@@ -3,6 +3,8 @@
 The C library keeps freed memory for later, by thread. Blocks that live long, among arrays that come and go
 with every task, leave holes there that nothing fits into, and the process grows for as long as it runs. What
 has pages of its own goes back to the system when the last reference goes.
+
+A block that lives on a GPU is copied there; its memory is the business of its own library.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ import mmap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from magxr.kernels.device import array_module, on_device
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +44,10 @@ def zeros(shape: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:
 
 
 def copied(array: NDArray[Any], dtype: DTypeLike | None = None) -> NDArray[Any]:
-    """Return a copy with pages of its own, in another dtype if one is given."""
+    """Return a C-contiguous copy with pages of its own, in another dtype if one is given."""
+    if on_device(array):
+        copy: NDArray[Any] = array_module(array).array(array, dtype=dtype, order="C")
+        return copy
     out = empty(array.shape, array.dtype if dtype is None else dtype)
     out[...] = array
     return out

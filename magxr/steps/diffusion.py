@@ -13,6 +13,7 @@ from magxr.chunked.quantiles import quartiles
 from magxr.chunked.selfcheck import checked
 from magxr.errors import ParameterError
 from magxr.geogrid import describe
+from magxr.kernels.device import on_device
 from magxr.labelled import Labelled, anomaly, apply
 from magxr.steps.arguments import number
 from magxr.steps.barrier import held, labels_or_lines
@@ -200,6 +201,8 @@ def diffuse(
         square=on.height**2,
         unit=unit,
     )
+    if on_device(getattr(da.data, "_meta", da.data)):
+        _check_device(scheme, barrier, cuts)
     labels, drawn = labels_or_lines(da, grid, barrier)
     others = {} if fixed is None else {"fixed": held(da, fixed)}
     if labels is not None:
@@ -278,6 +281,19 @@ def _check_scheme(scheme: Any, metric: str, barrier: Any) -> None:
         what = f"metric={metric!r}" if metric != "pixel" else "barrier"
         msg = f"scheme={scheme!r} knows the pixel grid only, without barriers; for {what} use 'cell' or 'fed'"
         raise ParameterError(msg)
+
+
+def _check_device(scheme: str, barrier: Any, truncate: tuple[float, float]) -> None:
+    """Refuse what the kernels of a GPU do not know."""
+    for what, asked in (
+        (f"scheme={scheme!r}", SCHEMES[scheme].pixels_only),
+        ("barrier", barrier is not None),
+        (f"truncate={truncate}", truncate != (3.0, 3.0)),
+    ):
+        if asked:
+            fix = "leave it out, or bring the blocks to the CPU with .map_blocks(cupy.asnumpy)"
+            msg = f"{what} is for blocks on the CPU, but the anomaly lives on a GPU; {fix}"
+            raise ParameterError(msg)
 
 
 def _truncation(truncate: Any) -> tuple[float, float]:

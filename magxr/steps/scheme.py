@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from magxr.chunked.quantiles import check_block
+from magxr.kernels.device import array_module, on_device
 from magxr.steps.barrier import shut
 
 if TYPE_CHECKING:
@@ -89,6 +90,8 @@ def block_steps(
 ) -> NDArray[Any]:
     """Take some of the steps on a block and return it without its halo."""
     check_block(block)
+    if on_device(block):
+        return _device_steps(block, *others, taken=taken, place=place, rule=rule, scale=float(scale))
     on, first = rule.ground, place.rows[0] - place.halo[0]
     beside = dict(zip(rule.names, others, strict=True))
     parameters: dict[str, Any] = {
@@ -115,3 +118,41 @@ def block_steps(
     from magxr.kernels.diffusion import diffuse
 
     return diffuse(block, **explicit, **parameters)
+
+
+def _device_steps(
+    block: NDArray[Any],
+    *others: NDArray[Any],
+    taken: tuple[int, int],
+    place: Place,
+    rule: Rule,
+    scale: float,
+) -> NDArray[Any]:
+    """Take steps of the cell-centred schemes on a block that lives on a GPU."""
+    from magxr.kernels.diffusion_array import fed
+
+    on, plan = rule.ground, rule.schedule
+    metric = on.metric.rows(place.rows[0] - place.halo[0], block.shape[0])
+    rows: dict[str, Any] = {}
+    if not (on.metric.pixels == 1.0).all():
+        rows = {
+            "stretch": metric.cells,
+            "cell_weight": 1.0 / metric.cells,
+            "pixel_weight": 1.0 / metric.pixels,
+            "sigma_along": on.sigma * metric.pixels,
+            "rho_along": on.rho * metric.cells,
+        }
+    cycles = plan.cycles or ((plan.tau or 0.0,),) * plan.steps
+    held = dict(zip(rule.names, others, strict=True)).get("fixed")
+    return fed(
+        block,
+        cycles=cycles[slice(*taken)],
+        sigma=on.sigma,
+        rho=on.rho,
+        alpha=rule.alpha,
+        contrast=rule.contrast,
+        scale=scale,
+        halo=place.halo,
+        fixed=None if held is None else array_module(block).asarray(held != 0),
+        **rows,
+    )
