@@ -6,11 +6,12 @@ Both take the structure tensor and D at pixels, with gradients by Scharr's filte
     Pixels exchange with their eight neighbours; with :math:`D = (a, b; b, c)` of pixel p and of its
     neighbours the weights are :math:`\tfrac12 (a_p - |b_p| + a_E - |b_E|)` to the east, the same with c to
     the north, :math:`\tfrac12 (b_p^+ + b_{NE}^+)` to the north-east, :math:`\tfrac12 (b_p^- + b_{NW}^-)` to
-    the north-west. Where :math:`\alpha \ge 0.1716` (:math:`\lambda_1 / \lambda_2 \le 3 + 2 \sqrt 2`) they are not
-    negative, and no value leaves the range of the data for :math:`\tau \le 1/4`. At the usual
-    :math:`\alpha = 0.001` weights along rows or columns are negative at nearly all angles, the operator is
-    slightly indefinite, so that nothing says that the energy falls (on noise and stripes it does), and edges
-    overshoot by up to 6 % of their height with :math:`\tau = 0.25` and 8 % with 0.4.
+    the north-west. Where :math:`\alpha \ge 0.1716` (:math:`\lambda_1 / \lambda_2 \le 3 + 2 \sqrt 2`) they are
+    not negative, and no value leaves the range of the data for :math:`\tau \le 1/4`. At the usual
+    :math:`\alpha = 0.001` weights along rows or columns are negative at nearly all angles, and the operator
+    can be slightly indefinite where orientation changes within a pixel or two: nothing guarantees that the
+    energy falls, though on noise and on stripes it does. Edges overshoot by up to 6 % of their height with
+    :math:`\tau = 0.25` and 8 % with 0.4.
 
 ``rotation_invariant`` (Weickert and Scharr 2002; 5 x 5)
     :math:`u \leftarrow u + \tau\, \nabla \cdot (D \nabla u)`, every derivative by Scharr's filter,
@@ -265,7 +266,7 @@ def _step(
                     else:
                         scharr_fluxes(f, lines, weights, vectors)
                     mirror_columns(f, west, wide, m, 1 if sides else 0)
-                    # Beyond an edge: the row inside to the bit, so that the mean does not drift.
+                    # Beyond an edge: the row inside to the bit, so that what leaves one pixel enters another.
                     if i == 0:
                         mirror_rows(f, before)
                     if i == n:
