@@ -8,9 +8,10 @@ Both take the structure tensor and D at pixels, with gradients by Scharr's filte
     the north, :math:`\tfrac12 (b_p^+ + b_{NE}^+)` to the north-east, :math:`\tfrac12 (b_p^- + b_{NW}^-)` to
     the north-west. Where :math:`\alpha \ge 0.1716` (:math:`\lambda_1 / \lambda_2 \le 3 + 2 \sqrt 2`) they are
     not negative, and no value leaves the range of the data for :math:`\tau \le 1/4`. At the usual
-    :math:`\alpha = 0.001` weights along rows or columns are negative at nearly all angles, the operator is
-    slightly indefinite, so that nothing says that the energy falls (on noise and stripes it does), and edges
-    overshoot by up to 6 % of their height with :math:`\tau = 0.25` and 8 % with 0.4.
+    :math:`\alpha = 0.001` weights along rows or columns are negative at nearly all angles, and the operator
+    can be slightly indefinite where orientation changes within a pixel or two: nothing guarantees that the
+    energy falls, though on noise and on stripes it does. Edges overshoot by up to 6 % of their height with
+    :math:`\tau = 0.25` and 8 % with 0.4.
 
 ``rotation_invariant`` (Weickert and Scharr 2002; 5 x 5)
     :math:`u \leftarrow u + \tau\, \nabla \cdot (D \nabla u)`, every derivative by Scharr's filter,
@@ -28,40 +29,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
 
 from magxr.errors import ParameterError
 from magxr.kernels import pages
-from magxr.kernels.cells import close, weigh
-from magxr.kernels.diffusion import hold, unscaled
-from magxr.kernels.diffusivity import diffusion_tensor, rule
-from magxr.kernels.fir import STRICT, STRIP, TRUNCATE, copy, gather, gaussian_radius, gaussian_taps, up64
+from magxr.kernels.diffusion import unscaled
+from magxr.kernels.diffusivity import rule
+from magxr.kernels.fir import TRUNCATE, gaussian_radius, gaussian_taps
 from magxr.kernels.gradient import PIXEL
 from magxr.kernels.metric import pixel_metric
-from magxr.kernels.stencils import (
-    LINE,
-    close_edges,
-    exchanges,
-    gained,
-    halves,
-    mirror_columns,
-    mirror_rows,
-    narrow,
-    scharr_divergence,
-    scharr_fluxes,
-)
-from magxr.kernels.strip import (
-    ROWS,
-    Field,
-    Taps,
-    carry_rows,
-    four_rows,
-    make_buffers,
-    make_field,
-    make_taps,
-    more_rows,
-    start_strip,
-)
+from magxr.kernels.pixel_step import step
+from magxr.kernels.strip import make_field, make_taps
 from magxr.kernels.weights import reciprocal
 
 if TYPE_CHECKING:
@@ -181,7 +158,7 @@ def diffuse_pixels(
         # Only what the remaining steps will look at.
         rows = max(0, south - left * reach), min(n, n - north + left * reach)
         cols = max(0, west - left * reach), min(m, m - east + left * reach)
-        _step(field._replace(values=old), opened, whole, taps, constants, gain, sides, held, rows, cols, new)
+        step(field._replace(values=old), opened, whole, taps, constants, gain, sides, held, rows, cols, new)
         old, new = new, old
     kept = old[core]
     return kept if mask.valid is None else np.where(mask.valid[core], kept, u[core])
@@ -198,93 +175,3 @@ def _openings(mask: Mask, rho: float, truncate: float) -> tuple[NDArray[Any], ND
     opened[opened == 0] = 1
     opened[~mask.valid] = 0
     return opened, free.astype(mask.open.dtype)
-
-
-@njit(**STRICT)
-def _step(
-    field: Field,
-    opened: NDArray[Any],
-    whole: NDArray[Any],
-    taps: Taps,
-    constants: NDArray[Any],
-    gain: Any,
-    sides: bool,
-    held: NDArray[np.bool_],
-    rows: tuple[int, int],
-    cols: tuple[int, int],
-    out: NDArray[Any],
-) -> None:
-    """Take one step on rows ``rows[0] .. rows[1]`` and columns ``cols[0] .. cols[1]``.
-
-    A row of the tensor completes what the row of pixels before gains.
-    """
-    u = field.values
-    n, m = u.shape
-    dtype = u.dtype
-    zero, one = dtype.type(0), dtype.type(1)
-    weights = np.array([3, 10]).astype(dtype)
-    buffers = make_buffers(taps, min(STRIP, cols[1] - cols[0] + 2), 2)
-    # Six rows of D or of fluxes: the last two of the four before, then four more.
-    tensor = np.zeros(18 * STRIP + 64, dtype)
-    edges = np.zeros((2, 4 * STRIP + 64), dtype)
-    lines = np.zeros(3 * LINE + 64, dtype)
-    seen = np.zeros((3, LINE), dtype)
-    new = np.zeros(STRIP, dtype)
-    n_rows = rows[1] - rows[0] + 2
-    for west in range(cols[0], cols[1], STRIP - 2):
-        wide = min(STRIP - 2, cols[1] - west)
-        width = wide + 2
-        vectors = up64(width)
-        start_strip(field, taps, buffers, rows[0] - 1, west - 1, width)
-        gather(u, rows[0] - 2, west - 2, lines[LINE : LINE + width + 2])
-        gather(u, rows[0] - 1, west - 2, lines[2 * LINE : 2 * LINE + width + 2])
-        for block in range(0, n_rows, ROWS):
-            count = min(ROWS, (n_rows - block + 3) // 4 * 4)
-            first = rows[0] - 1 + block
-            more_rows(field, taps, buffers, first, west - 1, width, count)
-            for at in range(0, count, 4):
-                four_rows(taps, buffers, at, tensor[6 * STRIP :], width)
-                for t in range(min(4, n_rows - block - at)):
-                    i = first + at + t
-                    f = tensor[3 * (t + 2) * STRIP :]
-                    before = tensor[3 * (t + 1) * STRIP :]
-                    copy(lines[LINE:], lines[: 2 * LINE])
-                    gather(u, i + 1, west - 2, lines[2 * LINE : 2 * LINE + width + 2])
-                    here = seen[i % 2, :width]
-                    if field.masked:
-                        gather(opened, i, west - 1, here)
-                        weigh(f, here)
-                    diffusion_tensor(f, constants, one, vectors)
-                    if field.masked:
-                        close(f, here)
-                    if sides:
-                        halves(f, vectors)
-                        if field.masked:
-                            gather(whole, i, west - 1, seen[2, :width])
-                            narrow(f, seen[2, :width], zero)
-                    else:
-                        scharr_fluxes(f, lines, weights, vectors)
-                    mirror_columns(f, west, wide, m, 1 if sides else 0)
-                    # Beyond an edge: the row inside to the bit, so that the mean does not drift.
-                    if i == 0:
-                        mirror_rows(f, before)
-                    if i == n:
-                        mirror_rows(before, f)
-                    if i < rows[0]:
-                        continue
-                    if sides:
-                        exchanges(before, lines[1:], zero, edges[i % 2], vectors)
-                        if field.masked:
-                            close_edges(edges[i % 2], seen[(i - 1) % 2, :width], here, zero)
-                    if i == rows[0]:
-                        continue
-                    if sides:
-                        gained(edges[(i - 1) % 2], edges[i % 2], lines[2:], gain, new, up64(wide))
-                    else:
-                        scharr_divergence(tensor[3 * t * STRIP :], lines[2:], weights, gain, new, up64(wide))
-                    line = out[i - 1, west : west + wide]
-                    copy(new, line)
-                    if held.size > 1:
-                        hold(held[i - 1, west : west + wide], u[i - 1, west : west + wide], line)
-                copy(tensor[12 * STRIP :], tensor[: 6 * STRIP])
-            carry_rows(taps, buffers)

@@ -1,4 +1,4 @@
-"""The two schemes with the tensor at pixels: a slow oracle, what they keep, blocks against the whole."""
+"""The schemes with the tensor at pixels: against a slow oracle, what they keep, blocks against the whole."""
 
 import numpy as np
 import pytest
@@ -62,7 +62,7 @@ def test_a_grid_wider_than_two_strips_equals_the_oracle(scheme):
 @both
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 def test_the_interior_is_that_of_kroon_and_slump(scheme, dtype):
-    """Their Gaussians, contrast and step on values of 800 nT; their border, a pixel again, is not ours."""
+    """Their Gaussians, contrast and step for values of 800 nT; the border is treated otherwise."""
     u = stripes((110, 124), noisy=20.0, dtype=dtype)
     theirs = {"steps": 3, "sigma": 1.0, "rho": 4.0, "tau": 0.15, "alpha": 1e-3, "contrast": 1e-10}
     theirs |= {"scheme": scheme, "scale": 800.0, "truncate": (2.0, 3.0)}
