@@ -53,7 +53,10 @@ def fluxes(f: NDArray[Any], g: NDArray[Any], factor: Any, n: int) -> None:
 
 @njit(**STRICT)
 def frozen_fluxes(d: NDArray[Any], g: NDArray[Any], factor: Any, f: NDArray[Any], n: int) -> None:
-    """Put what the corners of a row of cells gain into ``f`` and leave D, ``d``, as it is."""
+    """Put what the corners of a row of cells gain into ``f`` and leave D, ``d``, as it is.
+
+    Not one function with `fluxes`: arrays that overlap would keep the loop from being vectorised.
+    """
     for j in range(n):
         f[j], f[STRIP + j], f[2 * STRIP + j] = _flux(
             d[j],

@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba import njit
 
-from magxr.errors import ParameterError
 from magxr.kernels import pages
 from magxr.kernels.cells import close, fluxes, hourglass, insulate, updated, weigh
+from magxr.kernels.core import Core, held_pixels, scales, unscaled
 from magxr.kernels.diffusivity import diffusion_tensor, rule
 from magxr.kernels.fir import STRICT, STRIP, TRUNCATE, copy, gather, gaussian_radius, up64
 from magxr.kernels.metric import LARGEST, Metric, stretched
@@ -116,38 +116,24 @@ def diffuse(
     Weickert, J., Welk, M. and Wickert, M. (2013), L2-stable nonstandard finite differences for anisotropic
     diffusion, SSVM, LNCS 7893, 380-391.
     """
-    n, m = u.shape
-    south, north, west, east = halo
-    core = slice(south, n - north), slice(west, m - east)
-    if not (np.isfinite(scale) and scale > 0):
-        return unscaled(u, scale)[core]
+    core = Core((u.shape[0], u.shape[1]), halo)
+    if not scales(scale):
+        return core.cut(unscaled(u, scale))
     metric = stretched(metric, u)
     field, mask = make_field(u, sigma, rho, metric, shut=shut, truncate=truncate)
     taps = make_taps(sigma, rho, u.dtype, metric, factor=1.0 / float(scale), truncate=truncate)
     constants = rule(alpha, contrast, u.dtype)
     gain = (0.25 * tau * metric.pixels).astype(u.dtype)
-    held = np.zeros((1, 1), np.bool_) if fixed is None else np.asarray(fixed) != 0
+    held = held_pixels(fixed)
     old, new = field.values, pages.copied(field.values)
     down = radius(sigma, rho, truncate=truncate)
     along = radius(sigma, rho, stretch=metric.widest, truncate=truncate)
     for left in range(steps - 1, -1, -1):
         # Only what the remaining steps will look at.
-        rows = max(0, south - left * down), min(n, n - north + left * down)
-        cols = max(0, west - left * along), min(m, m - east + left * along)
+        rows, cols = core.around(left * down, left * along)
         _step(field._replace(values=old), mask.open, taps, constants, gain, held, rows, cols, new)
         old, new = new, old
-    kept = old[core]
-    return kept if mask.valid is None else np.where(mask.valid[core], kept, u[core])
-
-
-def unscaled(u: NDArray[Any], scale: float) -> NDArray[Any]:
-    """Return a block that cannot change whatever the contrast; refuse one that can."""
-    seen = u[np.isfinite(u)]
-    if seen.size and (seen != seen[0]).any():
-        fix = "pass scale= in nT, e.g. a quarter of the range of the data"
-        msg = f"the interquartile range of the anomaly is {scale} nT, so it cannot scale the contrast; {fix}"
-        raise ParameterError(msg)
-    return u
+    return core.result(old, u, mask.valid)
 
 
 @njit(**STRICT)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from magxr.kernels.cells import ALPHA_E
+from magxr.kernels.core import scales, unscaled
 from magxr.kernels.device import array_module
-from magxr.kernels.diffusion import unscaled
 from magxr.kernels.diffusion_scheme import make_scheme
 from magxr.kernels.fir import gaussian_radius
 from magxr.kernels.mirrors import lines, window
@@ -132,7 +132,7 @@ def fed(
     n, m = u.shape
     south, north, west, east = halo
     core = slice(south, n - north), slice(west, m - east)
-    if not (np.isfinite(scale) and scale > 0):
+    if not scales(scale):
         return unscaled(u, scale)[core]
     xp = array_module(u)
     valid = xp.isfinite(u)

@@ -14,7 +14,8 @@ from numba import njit
 
 from magxr.kernels import pages
 from magxr.kernels.cells import close, frozen_fluxes, hourglass, insulate, updated, weigh
-from magxr.kernels.diffusion import hold, radius, unscaled
+from magxr.kernels.core import Core, held_pixels, scales, unscaled
+from magxr.kernels.diffusion import hold, radius
 from magxr.kernels.diffusivity import diffusion_tensor, rule
 from magxr.kernels.fir import STRICT, STRIP, TRUNCATE, copy, gather_line, mirror, up64
 from magxr.kernels.metric import Metric, stretched
@@ -84,18 +85,16 @@ def fed(
     Grewenig, S., Weickert, J. and Bruhn, A. (2010), From box filtering to fast explicit diffusion, DAGM,
     LNCS 6376, 533-542.
     """
-    n, m = u.shape
-    south, north, west, east = halo
-    core = slice(south, n - north), slice(west, m - east)
-    if not (np.isfinite(scale) and scale > 0):
-        return unscaled(u, scale)[core]
+    core = Core((u.shape[0], u.shape[1]), halo)
+    if not scales(scale):
+        return core.cut(unscaled(u, scale))
     metric = stretched(metric, u)
     field, mask = make_field(u, sigma, rho, metric, shut=shut, truncate=truncate)
     taps = make_taps(sigma, rho, u.dtype, metric, factor=1.0 / float(scale), truncate=truncate)
     constants = rule(alpha, contrast, u.dtype)
-    held = np.zeros((1, 1), np.bool_) if fixed is None else np.asarray(fixed) != 0
+    held = held_pixels(fixed)
     old, new = field.values, pages.copied(field.values)
-    tensor = pages.empty((n + 1, -(-m // (STRIP - 1)), 3 * STRIP), u.dtype)
+    tensor = pages.empty((u.shape[0] + 1, -(-u.shape[1] // (STRIP - 1)), 3 * STRIP), u.dtype)
     down = radius(sigma, rho, truncate=truncate)
     along = radius(sigma, rho, stretch=metric.widest, truncate=truncate)
     left = [sum(len(c) - 1 for c in cycles[k + 1 :]) for k in range(len(cycles))]
@@ -103,15 +102,13 @@ def fed(
         # Only what the remaining steps will look at.
         more = len(cycles) - 1 - k
         deep, wide = left[k] + len(cycle) - 1 + more * down, left[k] + len(cycle) - 1 + more * along
-        rows = max(0, south - deep), min(n, n - north + deep)
-        cols = max(0, west - wide), min(m, m - east + wide)
+        rows, cols = core.around(deep, wide)
         _freeze(field._replace(values=old), mask.open, taps, constants, rows, cols, tensor)
         gains = (0.25 * np.array(cycle)[:, None] * metric.pixels).astype(u.dtype)
         for first in range(0, len(cycle), TOGETHER):
             _flow(old, tensor, gains[first : first + TOGETHER], held, rows, cols, new)
             old, new = new, old
-    kept = old[core]
-    return kept if mask.valid is None else np.where(mask.valid[core], kept, u[core])
+    return core.result(old, u, mask.valid)
 
 
 @njit(**STRICT)

@@ -28,11 +28,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from magxr.errors import ParameterError
 from magxr.kernels import pages
-from magxr.kernels.diffusion import unscaled
+from magxr.kernels.core import Core, held_pixels, scales, unscaled
 from magxr.kernels.diffusivity import rule
 from magxr.kernels.fir import TRUNCATE, gaussian_radius, gaussian_taps
 from magxr.kernels.gradient import PIXEL
@@ -138,12 +136,10 @@ def diffuse_pixels(
     if scheme not in TAU_MAX:
         msg = f"there is no scheme {scheme!r} with the tensor at pixels; use one of {', '.join(TAU_MAX)}"
         raise ParameterError(msg)
-    n, m = u.shape
-    south, north, west, east = halo
-    core = slice(south, n - north), slice(west, m - east)
-    if not (np.isfinite(scale) and scale > 0):
-        return unscaled(u, scale)[core]
-    metric = pixel_metric(n)
+    core = Core((u.shape[0], u.shape[1]), halo)
+    if not scales(scale):
+        return core.cut(unscaled(u, scale))
+    metric = pixel_metric(u.shape[0])
     field, mask = make_field(u, sigma, rho, metric, kind=PIXEL, truncate=truncate)
     taps = make_taps(sigma, rho, u.dtype, metric, factor=1.0 / float(scale), truncate=truncate, half=False)
     constants = rule(alpha, contrast, u.dtype)
@@ -151,17 +147,15 @@ def diffuse_pixels(
     opened, whole = _openings(mask, rho, truncate[1]) if sides else (mask.open, mask.open)
     # Weights are twice, each derivative by Scharr's filter 32 times too large.
     gain = u.dtype.type(tau / 2 if sides else tau / 1024)
-    held = np.zeros((1, 1), np.bool_) if fixed is None else np.asarray(fixed) != 0
+    held = held_pixels(fixed)
     old, new = field.values, pages.copied(field.values)
     reach = radius(sigma, rho, truncate=truncate)
     for left in range(steps - 1, -1, -1):
         # Only what the remaining steps will look at.
-        rows = max(0, south - left * reach), min(n, n - north + left * reach)
-        cols = max(0, west - left * reach), min(m, m - east + left * reach)
+        rows, cols = core.around(left * reach, left * reach)
         step(field._replace(values=old), opened, whole, taps, constants, gain, sides, held, rows, cols, new)
         old, new = new, old
-    kept = old[core]
-    return kept if mask.valid is None else np.where(mask.valid[core], kept, u[core])
+    return core.result(old, u, mask.valid)
 
 
 def _openings(mask: Mask, rho: float, truncate: float) -> tuple[NDArray[Any], NDArray[Any]]:
