@@ -79,12 +79,14 @@ def pixel_gradient(rows: NDArray[Any], row: int, gaps: bool, n: int) -> None:
     """Take the gradient of pixels by Scharr's filter, (-1, 0, 1) / 2 by (3, 10, 3) / 16; 0 next to gaps."""
     below, at, above = rows[(row - 1) % 4], rows[row % 4], rows[(row + 1) % 4]
     gx, gy = rows[8], rows[9]
+    # Whole numbers would make float64 of float32.
+    three, ten, whole = rows.dtype.type(3), rows.dtype.type(10), rows.dtype.type(32)
     for j in range(n):
         outer = (below[j + 2] - below[j]) + (above[j + 2] - above[j])
-        gx[j] = (3 * outer + 10 * (at[j + 2] - at[j])) / 32
+        gx[j] = (three * outer + ten * (at[j + 2] - at[j])) / whole
     for j in range(n):
         outer = (above[j] - below[j]) + (above[j + 2] - below[j + 2])
-        gy[j] = (3 * outer + 10 * (above[j + 1] - below[j + 1])) / 32
+        gy[j] = (three * outer + ten * (above[j + 1] - below[j + 1])) / whole
     if gaps:
         below, at, above = rows[4 + (row - 1) % 4], rows[4 + row % 4], rows[4 + (row + 1) % 4]
         for j in range(n):
@@ -106,14 +108,15 @@ def wide_gradient(rows: NDArray[Any], row: int, gaps: bool, n: int) -> None:
     outer0, inner0 = rows[(row - 1) % 4], rows[row % 4]
     inner1, outer1 = rows[(row + 1) % 4], rows[(row + 2) % 4]
     gx, gy = rows[8], rows[9]
+    nine, twelve = rows.dtype.type(9), rows.dtype.type(12)
     for j in range(n):
         near = (inner0[j + 2] - inner0[j + 1]) + (inner1[j + 2] - inner1[j + 1])
         far = (inner0[j + 3] - inner0[j]) + (inner1[j + 3] - inner1[j])
-        gx[j] = (9 * near + far) / 12
+        gx[j] = (nine * near + far) / twelve
     for j in range(n):
         near = (inner1[j + 1] - inner0[j + 1]) + (inner1[j + 2] - inner0[j + 2])
         far = (outer1[j + 1] - outer0[j + 1]) + (outer1[j + 2] - outer0[j + 2])
-        gy[j] = (9 * near + far) / 12
+        gy[j] = (nine * near + far) / twelve
     if not gaps:
         return
     w0, w1 = rows[4 + (row - 1) % 4], rows[4 + row % 4]
