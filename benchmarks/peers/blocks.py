@@ -46,7 +46,8 @@ def tasks(chunk: int, steps: int, across: int = 6, **more: Any) -> tuple[float, 
 def show_tasks(chunk: int) -> None:
     print(f"{f'tasks a chunk of {chunk}':44s} {'built':>8s} {'run':>8s}  target")
     for steps in (5, 20, 100):
-        groups = plan_exchanges([(chunk,) * 6] * 2, diffusion.radius(RULE["sigma"], RULE["rho"]), steps)
+        reach = diffusion.radius(RULE["sigma"], RULE["rho"])
+        groups = plan_exchanges([(chunk,) * 6] * 2, [(reach, reach)] * steps).groups
         for halo in ("exact", "rule"):
             built, run = tasks(chunk, steps, halo=halo)
             name = f"{steps} steps, halo {halo!r}, {len(groups) if halo == 'exact' else 1} exchange(s)"
@@ -56,6 +57,8 @@ def show_tasks(chunk: int) -> None:
 def show(size: int, chunk: int, steps: int, rounds: int) -> None:
     u = lineated(size, "float32")
     lazy = labelled(da.from_array(u, chunks=chunk)).mag.diffuse(steps=steps, **RULE)
+    rule = labelled(da.from_array(u, chunks=chunk)).mag.diffuse(steps=steps, halo="rule", **RULE)
+    fed = labelled(da.from_array(u, chunks=chunk)).mag.diffuse(steps=steps, scheme="fed", **RULE)
     corners = [(i, j) for i in range(0, size, chunk) for j in range(0, size, chunk)]
     blocks = [u[i : i + chunk, j : j + chunk].copy() for i, j in corners]
     smoothed = [dask.delayed(ndimage.gaussian_filter)(b, RULE["rho"], truncate=3) for b in blocks]
@@ -66,6 +69,8 @@ def show(size: int, chunk: int, steps: int, rounds: int) -> None:
         "kernel, whole grid": lambda: kernel(u),
         "kernel, block by block, no halo": lambda: [kernel(b) for b in blocks],
         "accessor, one thread": lambda: lazy.compute(**one),
+        "accessor, halo by rule, one thread": lambda: rule.compute(**one),
+        "accessor, fed, one thread": lambda: fed.compute(**one),
         "accessor, two threads": lambda: lazy.compute(**two),
         "yardstick, one thread": lambda: dask.compute(*smoothed, **one),
         "yardstick, two threads": lambda: dask.compute(*smoothed, **two),
@@ -84,6 +89,8 @@ def show(size: int, chunk: int, steps: int, rounds: int) -> None:
     for over, under, target in (
         ("accessor, one thread", "kernel, whole grid", "<= 1.5"),
         ("accessor, one thread", "kernel, block by block, no halo", ""),
+        ("accessor, halo by rule, one thread", "accessor, one thread", ""),
+        ("accessor, fed, one thread", "kernel, whole grid", "<= 0.3"),
         ("accessor, one thread", "accessor, two threads", ">= 1.85"),
         ("yardstick, one thread", "yardstick, two threads", ""),
     ):

@@ -95,13 +95,13 @@ def measured(rounds: int = 7, megabytes: float = 256) -> Ceilings:
 
 
 def tensor_flops(sigma: float, rho: float) -> int:
-    """Count the structure tensor: folded symmetric filters (3 r + 1 an axis), gradients, products."""
+    """Count two planes of the structure tensor: folded filters (3 r + 1 an axis), gradients, products."""
     fine, coarse = (3 * math.ceil(3 * s) + 1 for s in (sigma, rho))
-    return 2 * fine + 6 + 3 + 3 * 2 * coarse
+    return 2 * fine + 6 + 5 + 2 * 2 * coarse
 
 
-DIFFUSIVITY = 50
-"""D from J: the difference of the eigenvalues, a square root, an exponential of 13 terms."""
+DIFFUSIVITY = 40
+"""D from J: the difference of the eigenvalues, a square root, an exponential of 7 terms."""
 STENCIL = 30
 """Differences, fluxes and what each pixel gains."""
 
@@ -114,6 +114,11 @@ def explicit(sigma: float, rho: float) -> Work:
 def explicit_with_gaps(sigma: float, rho: float) -> Work:
     """Return the same with gaps: two weights are read, and multiply five values."""
     return Work(explicit(sigma, rho).flops + 5, 16)
+
+
+def frozen() -> Work:
+    """Return what a step needs whose tensor is stored: u and the tensor read, u written."""
+    return Work(STENCIL, 20)
 
 
 def fed(sigma: float, rho: float, cycles: int, inner: int) -> Work:
