@@ -219,14 +219,14 @@ def diffuse(
         beside = [chunked_like(values, other, name) for name, other in others.items()]
         looks = reaches(rule)
 
-        def taken(depth: tuple[int, int] | None) -> Any:
+        def taken(depth: tuple[int, int] | None, step: str = "diffuse") -> Any:
             return step_blocks(
                 block_steps,
                 values,
                 *beside,
                 reaches=looks,
                 depth=depth,
-                step="diffuse",
+                step=step,
                 wrap=grid.wraps,
                 rule=rule,
                 period=360.0 / grid.spacing[1],
@@ -237,7 +237,7 @@ def diffuse(
         if depth is None or not is_chunked(values):
             return taken(None)
         # Twice as deep, but no deeper than what all steps can see. First, for what it asks of the chunks.
-        deeper = taken((2 * depth[0], 2 * depth[1]))
+        deeper = taken((2 * depth[0], 2 * depth[1]), "self-check of diffuse")
         return checked(taken(depth), deeper, depth=depth, step="diffuse")
 
     return apply(obj, work, step="diffuse", parameters=_told(rule, scale, metric, halo), variable=variable)
