@@ -55,12 +55,13 @@ def strike(ax: Any, picture: Picture, coherence: NDArray[Any] | None) -> None:
     scale_bar(ax, picture)
 
 
-def fraction(ax: Any, picture: Picture, label: str) -> None:
+def fraction(ax: Any, picture: Picture, label: str, *, bar: bool = True) -> None:
     """Draw a coherence or a share, 0 to 1, from pale to dark."""
     from matplotlib.colors import Normalize
 
     image = draw(ax, picture, cmap=colormap("coherence"), norm=Normalize(0.0, 1.0))
-    colour_bar(ax, image, label, ticks=[0, 0.25, 0.5, 0.75, 1])
+    if bar:
+        colour_bar(ax, image, label, ticks=[0, 0.25, 0.5, 0.75, 1])
     scale_bar(ax, picture)
 
 

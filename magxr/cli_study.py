@@ -1,0 +1,91 @@
+"""The command ``magxr study``: its arguments, the call, and what it prints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import argparse
+
+DIFFUSION = ("sigma", "rho", "steps", "tau", "time", "alpha", "scheme", "metric")
+"""Parameters of `magxr.diffuse` that studies offer."""
+
+
+def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
+    """Add ``study`` with its two studies to the command line."""
+    p = commands.add_parser("study", help="measure what diffusion makes up, and what it brings back")
+    studies = p.add_subparsers(title="studies", required=True, metavar="STUDY")
+    _hallucination_parser(studies)
+    _gaps_parser(studies)
+
+
+def _hallucination_parser(studies: argparse._SubParsersAction[Any]) -> None:
+    p = studies.add_parser("hallucination", help="lines that diffusion draws into noise like a given map")
+    p.add_argument("region", help="name of a region (see `magxr regions`) or path of a grid")
+    _common(p)
+    p.add_argument("--path", help="local file to read instead of the catalog's source")
+    p.add_argument("--variable", help="name of the anomaly variable, where units do not tell")
+    p.add_argument("--units", help="nT, to assert it for a file that states no units")
+    p.add_argument("--crs", help="to assert it for a file that states none, e.g. EPSG:4326")
+    p.add_argument(
+        "--bounds", nargs=4, type=float, metavar=("W", "S", "E", "N"), help="part to read, degrees"
+    )
+    p.add_argument("--spacing", help='working grid, e.g. "0.72 arcmin"')
+    p.add_argument("--coherent", type=float, help="coherence above which a cell counts (0.7)")
+    p.add_argument("--model", help="model name or file that judges windows (none)")
+    p.add_argument("--stride", type=int, help="cells between neighbouring windows (50)")
+    p.set_defaults(call=_hallucination)
+
+
+def _gaps_parser(studies: argparse._SubParsersAction[Any]) -> None:
+    p = studies.add_parser("gaps", help="what splines and diffusion bring back between ship tracks")
+    _common(p)
+    p.add_argument("--widths", nargs="+", type=int, metavar="CELLS", help="gaps between tracks (4 8 16 32)")
+    p.add_argument("--track", type=int, help="width of a track, cells (1)")
+    p.add_argument("--crossing", type=float, help="angle between tracks and stripes, degrees (90)")
+    p.add_argument("--noise", type=float, help="noise of a measured cell, share of the field's (0.1)")
+    p.add_argument("--side", type=int, help="rows and columns of a scene, cells (256)")
+    p.set_defaults(call=_gaps)
+
+
+def _common(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--out", required=True, metavar="FOLDER", help="folder to make for table and picture")
+    p.add_argument("--seeds", type=int, default=5, help="how many fields of noise or scenes (5)")
+    p.add_argument("--sigma", type=float, help="noise scale of the diffusion, cells (1)")
+    p.add_argument("--rho", type=float, help="integration scale, cells (4)")
+    p.add_argument("--steps", type=int, help="diffusion steps (20)")
+    p.add_argument("--tau", type=float, help="time step, cells² (0.25)")
+    p.add_argument("--time", type=float, help="diffusion time, cells², in place of steps")
+    p.add_argument("--alpha", type=float, help="diffusivity across the stripes (0.001)")
+    p.add_argument("--scheme", help="discretisation of the diffusion (cell)")
+    p.add_argument("--metric", help="pixel, or spherical: sigma, rho, tau and time in km (pixel)")
+
+
+def _split(arguments: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what was given: for the diffusion, and for the study."""
+    given = {
+        k: v for k, v in vars(arguments).items() if v is not None and k not in ("call", "verbose", "out")
+    }
+    return {k: given.pop(k) for k in DIFFUSION if k in given}, given
+
+
+def _hallucination(arguments: argparse.Namespace) -> int:
+    from magxr.runs.study import study_hallucination
+
+    parameters, given = _split(arguments)
+    if "bounds" in given:
+        given["bounds"] = tuple(given["bounds"])
+    return _told(study_hallucination(given.pop("region"), arguments.out, parameters=parameters, **given))
+
+
+def _gaps(arguments: argparse.Namespace) -> int:
+    from magxr.runs.study import study_gaps
+
+    parameters, given = _split(arguments)
+    return _told(study_gaps(arguments.out, parameters=parameters, **given))
+
+
+def _told(result: Any) -> int:
+    print(result.headline)
+    print(f"table   {result.table}\npicture {result.picture}")
+    return 0

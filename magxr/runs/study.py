@@ -1,0 +1,179 @@
+"""``magxr study``: prepare a map as a run does, study it, and leave a table and a picture."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from magxr.errors import ParameterError, StoreError
+from magxr.labelled import anomaly
+from magxr.runs.config import configure
+from magxr.runs.source import check_values, open_source
+from magxr.steps.arguments import is_whole
+from magxr.steps.gridding import grid
+from magxr.steps.lowrank import denoise
+from magxr.steps.outliers import remove_outliers
+from magxr.studies.closing import VARIANTS, gap_closing
+from magxr.studies.meter import hallucination
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+    import xarray as xr
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """What a study left behind."""
+
+    table: Path
+    """CSV: one row for each seed and case. The same name with .json has the parameters."""
+    picture: Path
+    """PNG."""
+    headline: str
+    """The findings, in a few lines."""
+
+
+def study_hallucination(
+    region: str,
+    out: str | Path,
+    *,
+    seeds: int = 5,
+    coherent: float = 0.7,
+    model: str | None = None,
+    stride: int = 50,
+    parameters: Mapping[str, Any] | None = None,
+    **source: Any,
+) -> StudyResult:
+    """Measure what diffusion makes up on a region, from the map that a run would diffuse.
+
+    Parameters
+    ----------
+    region : str
+        Name of a region of the catalog, or path of a grid.
+    out : str or Path
+        Folder to make for ``hallucination.csv``, ``.json`` and ``.png``; must not exist.
+    seeds : int
+        How many fields of noise.
+    coherent, model, stride
+        As in `magxr.studies.hallucination`.
+    parameters : mapping, optional
+        Of `magxr.diffuse`.
+    **source
+        What to read and how to prepare it: ``path``, ``variable``, ``units``, ``crs``, ``bounds`` and
+        ``spacing`` of `magxr.runs.config.RunConfig`. Outliers are removed, gaps filled, and the low-rank
+        step taken, as a run does by default.
+
+    Returns
+    -------
+    StudyResult
+
+    Raises
+    ------
+    MagxrError
+        If the source, an argument or ``out`` cannot be used; then nothing is left.
+    """
+    folder = _free(out)
+    numbers = _numbers(seeds)
+    config = configure(region, folder, **source)
+    opened = open_source(config)
+    check_values(opened)
+    spacing = config.spacing or opened.attrs.get("working_spacing") or None
+    gridded = grid(remove_outliers(opened, k=config.outliers), spacing=spacing, max_gap=config.max_gap)
+    prepared = anomaly(denoise(gridded, variance=config.variance, mode=config.denoise))
+    found = hallucination(
+        prepared, coherent=coherent, seeds=numbers, model=model, stride=stride, **(parameters or {})
+    )
+    rows = [found.shares[list(_measures(found.shares))].to_dataframe().reset_index().assign(field="noise")]
+    itself = found.shares[[f"map_{k}" for k in _measures(found.shares)]].to_dataframe().reset_index()
+    rows.append(itself.rename(columns=lambda k: k.removeprefix("map_")).assign(field="map"))
+    told = {"region": str(region), **found.shares.attrs}
+    return _left(folder, "hallucination", rows, told, found)
+
+
+def study_gaps(
+    out: str | Path,
+    *,
+    seeds: int = 5,
+    widths: Sequence[int] = (4, 8, 16, 32),
+    side: int = 256,
+    parameters: Mapping[str, Any] | None = None,
+    **scenes: Any,
+) -> StudyResult:
+    """Measure what splines and diffusion bring back of synthetic sea floor between tracks.
+
+    Parameters
+    ----------
+    out : str or Path
+        Folder to make for ``gaps.csv``, ``.json`` and ``.png``; must not exist.
+    seeds : int
+        How many scenes.
+    widths : sequence of int
+        Gaps, cells.
+    side : int
+        Rows and columns of a scene.
+    parameters : mapping, optional
+        Of `magxr.diffuse`, for every variant that diffuses.
+    **scenes
+        ``track``, ``crossing``, ``noise`` of `magxr.studies.gap_closing`.
+
+    Returns
+    -------
+    StudyResult
+
+    Raises
+    ------
+    MagxrError
+        If an argument or ``out`` cannot be used; then nothing is left.
+    """
+    folder = _free(out)
+    variants = {k: v if v is None else {**(parameters or {}), **v} for k, v in VARIANTS.items()}
+    found = gap_closing(widths=widths, seeds=_numbers(seeds), variants=variants, shape=(side, side), **scenes)
+    columns = ["correlation", "rms", "correlation_gain", "hidden_share", "unfilled_share"]
+    rows = [found.scores[columns].to_dataframe().reset_index()]
+    return _left(folder, "gaps", rows, found.scores.attrs, found)
+
+
+def _measures(shares: xr.Dataset) -> tuple[str, ...]:
+    return tuple(k for k in ("coherent_share", "mean_coherence", "linear_share") if k in shares)
+
+
+def _numbers(seeds: Any) -> range:
+    if not is_whole(seeds, 2):
+        msg = f"seeds={seeds!r} must be a whole number of at least 2, or there is no interval; try 5"
+        raise ParameterError(msg)
+    return range(int(seeds))
+
+
+def _free(out: str | Path) -> Path:
+    folder = Path(out).expanduser()
+    if folder.exists():
+        msg = f"{str(out)!r} is already there; choose another folder or remove it"
+        raise StoreError(msg)
+    if not folder.parent.is_dir():
+        msg = f"the folder {str(folder.parent)!r}, in which {folder.name!r} would be made, does not exist"
+        raise StoreError(msg)
+    return folder
+
+
+def _left(
+    folder: Path, name: str, rows: list[pd.DataFrame], told: Mapping[str, Any], found: Any
+) -> StudyResult:
+    """Write table, parameters and picture; the picture is drawn before the folder is made."""
+    import pandas as pd
+
+    figure, headline = found.figure(), found.to_text()
+    table = pd.concat(rows, ignore_index=True)
+    first = [c for c in ("field", "variant", "width", "seed", "stage") if c in table]
+    table = table[[*first, *(c for c in table if c not in first)]]
+    if "seed" in table:
+        table["seed"] = table["seed"].astype("Int64")  # the map itself has none
+    folder.mkdir()
+    table.to_csv(folder / f"{name}.csv", index=False)
+    about = json.dumps({**told, "headline": headline.splitlines()}, indent=1, default=str)
+    (folder / f"{name}.json").write_text(about + "\n", encoding="utf-8")
+    figure.savefig(folder / f"{name}.png")
+    return StudyResult(folder / f"{name}.csv", folder / f"{name}.png", headline)
