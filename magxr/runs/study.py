@@ -16,7 +16,7 @@ from magxr.steps.gridding import grid
 from magxr.steps.lowrank import denoise
 from magxr.steps.outliers import remove_outliers
 from magxr.studies.closing import VARIANTS, gap_closing
-from magxr.studies.meter import hallucination
+from magxr.studies.meter import MEASURES, hallucination
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -138,7 +138,7 @@ def study_gaps(
 
 
 def _measures(shares: xr.Dataset) -> tuple[str, ...]:
-    return tuple(k for k in ("coherent_share", "mean_coherence", "linear_share") if k in shares)
+    return tuple(k for k in (*MEASURES, "answered_windows") if k in shares)
 
 
 def _numbers(seeds: Any) -> range:

@@ -27,10 +27,12 @@ if TYPE_CHECKING:
 STAGES = ("before", "after")
 LINEAR = 0.5
 """Probability above which a window counts as linear: as `magxr.calibrate` cuts, without its vote."""
+MEASURES = ("coherent_share", "mean_coherence", "linear_share")
 _NAMES = {
     "coherent_share": "share of the area with a coherence above the threshold",
     "mean_coherence": "mean coherence over the area",
     "linear_share": "share of the area of answered windows with a probability of linear above 0.5",
+    "answered_windows": "windows with an answer",
 }
 
 
@@ -40,9 +42,9 @@ class Hallucination:
 
     shares: xr.Dataset
     """On the dims ``seed`` and ``stage`` ("before", "after" diffusion), 0 to 1: ``coherent_share``,
-    ``mean_coherence`` and, with a model, ``linear_share`` of the noise; ``map_...`` on ``stage``, the same of
-    the map itself; ``..._interval`` on ``stage`` and ``estimate`` ("mean", "low", "high"), over seeds.
-    ``attrs`` holds the parameters."""
+    ``mean_coherence`` and, with a model, ``linear_share`` of the noise, and how many ``answered_windows``;
+    ``map_...`` on ``stage``, the same of the map itself; ``..._interval`` on ``stage`` and ``estimate``
+    ("mean", "low", "high"), over seeds. ``attrs`` holds the parameters."""
     example: xr.Dataset
     """Maps of the first seed, on the dim ``stage``: ``noise`` and ``map`` (nT), ``noise_coherence`` and
     ``map_coherence``."""
@@ -52,9 +54,11 @@ class Hallucination:
         told = {
             "coherent_share": f"area above coherence {self.shares.attrs['coherent']:g}",
             "mean_coherence": "mean coherence",
-            "linear_share": f"area called linear by {self.shares.attrs.get('model', '')}",
         }
-        return "\n".join(f"{what}: {self._line(name)}" for name, what in told.items() if name in self.shares)
+        if "linear_share" in self.shares:
+            windows = int(self.shares["map_answered_windows"].max())
+            told["linear_share"] = f"area called linear by {self.shares.attrs['model']} in {windows} windows"
+        return "\n".join(f"{what}: {self._line(name)}" for name, what in told.items())
 
     def _line(self, name: str) -> str:
         percent = name != "mean_coherence"
@@ -140,12 +144,13 @@ def hallucination(
     The contrast of the diffusion is that of the map: unless ``scale`` is given, the noise is diffused with
     the map's interquartile range, or with what `magxr.remove_outliers` left beside it.
 
-    Intervals are Student's t over seeds (95 %): they tell how well the mean over noise with this spectrum is
-    known, not how other maps behave.
+    Intervals are Student's t over seeds (95 %), cut off at 0 and 1: they tell how well the mean over noise
+    with this spectrum is known, not how other maps behave.
 
-    The noise is isotropic in kilometres at the middle latitude of its sample, and stationary. A map with
-    lines gives noise with fewer preferred wavelengths in any one place than it has itself; that diffusion
-    finds fewer lines in noise than in the map does not prove that those of the map are real.
+    The noise is isotropic in kilometres at the mean latitude of its sample, and the same everywhere. Where a
+    map is smooth on the scale of ``rho``, noise is coherent before any diffusion: the tensor then sees one
+    slope at a time. Compare a map with its noise, not with 0. That noise shows fewer lines than the map
+    does not prove that the map's are real: tracks and seams are lines too.
 
     References
     ----------
@@ -171,7 +176,13 @@ def hallucination(
         of_noise.append(how.measure(pair))
     noise = xr.concat(of_noise, dim="seed").assign_coords(seed=numbers)
     shares = noise.assign({f"map_{k}": v for k, v in of_map.items()})
-    shares = shares.assign({f"{k}_interval": over_seeds(v) for k, v in noise.items()})
+    shares = shares.assign(
+        {
+            f"{k}_interval": over_seeds(noise[k]).clip(0.0, 1.0, keep_attrs=True)
+            for k in MEASURES
+            if k in noise
+        }
+    )
     shares.attrs = how.told() | {
         "spectrum_rows": likeness.sample.shape[0],
         "spectrum_columns": likeness.sample.shape[1],
@@ -219,7 +230,8 @@ class _How:
         found = {"coherent_share": _by_area(above), "mean_coherence": _by_area(coherence)}
         if self.predictor is not None:
             p = classify(field, model=self.predictor, stride=self.stride)["linear_probability"]
-            found["linear_share"] = _by_area(xr.where(p.notnull(), p > LINEAR, np.nan).assign_attrs(p.attrs))
+            found["linear_share"] = _by_area(xr.where(p.notnull(), p > LINEAR, np.nan))
+            found["answered_windows"] = float(p.notnull().sum())
         attrs = {k: {"units": "1", "long_name": _NAMES[k]} for k in found}
         return xr.Dataset({k: ((), v, attrs[k]) for k, v in found.items()})
 
