@@ -163,7 +163,7 @@ def gap_closing(
     kept = ("correlation", "rms", "correlation_gain")
     scores = scores.assign({f"{k}_interval": over_seeds(scores[k]) for k in kept})
     scores.attrs = {
-        "variants": json.dumps(how, default=str),
+        "variants": json.dumps(how, default=lambda v: f"<{type(v).__name__}>"),
         "track": track,
         "crossing": crossing,
         "noise": noise,

@@ -237,7 +237,10 @@ class _How:
 
     def told(self) -> dict[str, Any]:
         """Return the parameters as attributes."""
-        told = {"coherent": self.coherent, "diffuse": json.dumps(self.parameters, default=str)}
+        told = {
+            "coherent": self.coherent,
+            "diffuse": json.dumps(self.parameters, default=lambda v: f"<{type(v).__name__}>"),
+        }
         if self.predictor is not None:
             name = str(getattr(self.predictor, "name", None) or type(self.predictor).__name__)
             told |= {"model": name, "stride": self.stride, "linear": LINEAR}
