@@ -52,7 +52,9 @@ def fluxes(f: NDArray[Any], g: NDArray[Any], factor: Any, n: int) -> None:
 
 
 @njit(**STRICT)
-def frozen_fluxes(d: NDArray[Any], g: NDArray[Any], factor: Any, f: NDArray[Any], n: int) -> None:
+def frozen_fluxes(
+    d: NDArray[Any], below: NDArray[Any], above: NDArray[Any], factor: Any, f: NDArray[Any], n: int
+) -> None:
     """Put what the corners of a row of cells gain into ``f`` and leave D, ``d``, as it is.
 
     Not one function with `fluxes`: arrays that overlap would keep the loop from being vectorised.
@@ -62,10 +64,10 @@ def frozen_fluxes(d: NDArray[Any], g: NDArray[Any], factor: Any, f: NDArray[Any]
             d[j],
             d[STRIP + j],
             d[2 * STRIP + j],
-            g[j],
-            g[j + 1],
-            g[2 * STRIP + j],
-            g[2 * STRIP + j + 1],
+            below[j],
+            below[j + 1],
+            above[j],
+            above[j + 1],
             factor,
         )
 

@@ -17,7 +17,7 @@ from magxr.kernels.cells import close, frozen_fluxes, hourglass, insulate, updat
 from magxr.kernels.core import Core, held_pixels, scales, unscaled
 from magxr.kernels.diffusion import hold, radius
 from magxr.kernels.diffusivity import diffusion_tensor, rule
-from magxr.kernels.fir import STRICT, STRIP, TRUNCATE, copy, gather_line, mirror, up64
+from magxr.kernels.fir import STRICT, STRIP, TRUNCATE, copy, gather, mirror, up64
 from magxr.kernels.metric import Metric, stretched
 from magxr.kernels.strip import (
     ROWS,
@@ -170,32 +170,34 @@ def _flow(
     steps = gains.shape[0]
     strips = (cols[1] - cols[0] + STRIP - 2) // (STRIP - 1)
     flux = np.zeros((steps, 2, strips, 3 * STRIP + 64), u.dtype)
-    between = np.zeros((steps, 3, m), u.dtype)
-    pixels = np.zeros(4 * STRIP + 64, u.dtype)
+    # Three rows of what each step is given, from the column before the first to the one after the last.
+    lines = np.zeros((steps, 3, m + 2 + 64), u.dtype)
     factor = hourglass(u)
     n_rows = rows[1] - rows[0] + 1
+    gather(u, rows[0] - 1, -1, lines[0, mirror(rows[0] - 1, n) % 3, : m + 2])
     for sweep in range(n_rows + steps - 1):
         for step in range(max(0, sweep - n_rows + 1), min(steps, sweep + 1)):
             t = sweep - step
             i = rows[0] - 1 + t
-            south, north = mirror(i, n), mirror(i + 1, n)
+            south, north = lines[step, mirror(i, n) % 3], lines[step, mirror(i + 1, n) % 3]
+            if step == 0 and i < n - 1:
+                gather(u, i + 1, -1, north[: m + 2])
             for strip in range(strips):
                 west = cols[0] + strip * (STRIP - 1)
                 wide = min(STRIP - 1, cols[1] - west)
-                if step == 0:
-                    gather_line(u[south], west - 1, pixels[: wide + 2])
-                    gather_line(u[north], west - 1, pixels[2 * STRIP : 2 * STRIP + wide + 2])
-                else:
-                    gather_line(between[step, south % 3], west - 1, pixels[: wide + 2])
-                    gather_line(between[step, north % 3], west - 1, pixels[2 * STRIP : 2 * STRIP + wide + 2])
                 below, above = flux[step, (t + 1) % 2, strip], flux[step, t % 2, strip]
-                frozen_fluxes(tensor[t, strip], pixels, factor, above, up64(wide + 1))
+                frozen_fluxes(tensor[t, strip], south[west:], north[west:], factor, above, wide + 1)
                 if t == 0:
                     continue
+                old = south[west + 1 : west + 1 + wide]
                 if step == steps - 1:
                     line = out[i, west : west + wide]
                 else:
-                    line = between[step + 1, i % 3, west : west + wide]
-                updated(below, above, pixels[1:], gains[step, i], line, wide)
+                    line = lines[step + 1, i % 3, west + 1 : west + 1 + wide]
+                updated(below, above, old, gains[step, i], line, wide)
                 if held.size > 1:
-                    hold(held[i, west : west + wide], pixels[1:], line)
+                    hold(held[i, west : west + wide], old, line)
+            if t > 0 and step < steps - 1:
+                made = lines[step + 1, i % 3]
+                made[0] = made[1]
+                made[m + 1] = made[m]
