@@ -140,6 +140,20 @@ def test_it_differs_from_many_small_steps_by_what_is_stated():
     assert np.std(coarse - fine) / whole < off[2]
 
 
+@pytest.mark.parametrize(("count", "most"), [(1, 0.14), (3, 0.12), (5, 0.115)])
+def test_extremes_grow_by_at_most_what_is_stated(count, most):
+    y, x = np.mgrid[:128, :128]
+    over = []
+    for angle in np.radians([0.0, 15.0, 30.0, 45.0]):
+        across = x * np.cos(angle) + y * np.sin(angle)
+        u = np.where(np.sin(across * 2 * np.pi / 24 + 0.3) > 0, 400.0, -400.0)
+        for time in (1.0, 5.0, 20.0):
+            cycles = plan_cycles(time, count, LARGEST)
+            got = fed.fed(u, cycles=cycles, sigma=1.0, rho=4.0, alpha=1e-3, contrast=2.56e-8, scale=200.0)
+            over.append(np.abs(got).max() - 400.0)
+    assert 0.08 < max(over) / 800.0 <= most
+
+
 def test_golden_values():
     # Of its own: they change only with the scheme.
     y, x = np.mgrid[:64, :64]
