@@ -96,8 +96,8 @@ def diffuse(
         ``first_quartile`` and ``third_quartile`` that `remove_outliers` leaves, else of ``obj``.
     scheme : {"cell", "fed", "nonnegative", "rotation_invariant"}
         Discretisation. "cell": explicit, cell-centred, 3 x 3. "fed": Fast Explicit Diffusion on the same
-        stencil, with a tensor that is made anew ``cycles`` times only: about four times faster, and 2 to 5 %
-        of the change away from "cell". "nonnegative" and "rotation_invariant": those of the MATLAB toolbox,
+        stencil, with a tensor that is made anew ``cycles`` times only: about four times faster, and some
+        3 % of the change away from it. "nonnegative" and "rotation_invariant": those of the MATLAB toolbox,
         3 x 3 and 5 x 5, on the pixel grid without barriers.
     metric : {"pixel", "spherical"}
         Whether directions, lengths and fluxes are those of the pixel grid (the paper's), or those on the
