@@ -76,6 +76,10 @@ def our_rows(u: np.ndarray, steps: int, gaps: float, land: float) -> list[Row]:
         ),
         Row("coherence and strike", lambda: structure.orientation(u, 1.0, 4.0, stretch=stretch)),
     ]
+    rows += [
+        Row(f"{scheme} step", lambda scheme=scheme: ours.pixels(u, steps, scheme), steps)
+        for scheme in ("nonnegative", "rotation_invariant")
+    ]
     rows[3:3] = [
         Row("step with a frozen tensor", ours.frozen(u), 4, "<= 1.3 x its floor"),
         Row(FED[5], lambda: ours.fed(u), 1, "<= 4 x yardstick"),

@@ -10,6 +10,7 @@ from rivals import RULE
 from magxr.kernels import diffusion
 from magxr.kernels import fed as kernel
 from magxr.kernels.cycles import plan_cycles
+from magxr.kernels.pixels import diffuse_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +23,11 @@ FROZEN = {k: v for k, v in RULE.items() if k != "tau"}
 def explicit(u: np.ndarray, steps: int) -> np.ndarray:
     """Take explicit steps, with a tensor each."""
     return diffusion.diffuse(u, steps=steps, **RULE)
+
+
+def pixels(u: np.ndarray, steps: int, scheme: str) -> np.ndarray:
+    """Take explicit steps of a scheme with the tensor at pixels."""
+    return diffuse_pixels(u, scheme=scheme, steps=steps, **RULE)
 
 
 def gapped(u: np.ndarray, steps: int) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from magxr.errors import ParameterError
-from magxr.io.polygons import opened
+from magxr.io.polygons import opened, vertices
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -75,12 +75,5 @@ def _parsed(obj: Mapping[str, Any]) -> list[NDArray[np.float64]]:
 
 
 def _line(points: Any) -> NDArray[np.float64]:
-    line = np.asarray([tuple(p)[:2] for p in points], dtype=np.float64)
-    if len(line) < 2 or not np.isfinite(line).all():
-        msg = f"a line of {len(line)} points is none; it needs at least 2, all finite"
-        raise ParameterError(msg)
-    if np.abs(line[:, 1]).max() > 90.0 or np.abs(line[:, 0]).max() > 540.0:
-        x, y = line[np.abs(line).max(axis=1).argmax()]
-        msg = f"point ({x:g}, {y:g}) is not longitude, latitude in degrees; check their order"
-        raise ParameterError(msg)
+    line = vertices(points, "line", 2)
     return np.column_stack([np.unwrap(line[:, 0], period=360.0), line[:, 1]])

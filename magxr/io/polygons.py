@@ -74,15 +74,20 @@ def _parsed(obj: Mapping[str, Any], properties: Mapping[str, Any]) -> list[Polyg
 
 
 def _ring(points: Any) -> NDArray[np.float64]:
-    ring = np.asarray([tuple(p)[:2] for p in points], dtype=np.float64)
-    if len(ring) < 3 or not np.isfinite(ring).all():
-        msg = f"a ring of {len(ring)} points is not a polygon; it needs at least 3, all finite"
+    return vertices(points, "polygon", 3)
+
+
+def vertices(points: Any, what: str, least: int) -> NDArray[np.float64]:
+    """Return points as (n, 2) longitude and latitude, or say what is wrong with them."""
+    found = np.asarray([tuple(p)[:2] for p in points], dtype=np.float64)
+    if len(found) < least or not np.isfinite(found).all():
+        msg = f"{len(found)} points are no {what}; it needs at least {least}, all finite"
         raise ParameterError(msg)
-    if np.abs(ring[:, 1]).max() > 90.0 or np.abs(ring[:, 0]).max() > 540.0:
-        x, y = ring[np.abs(ring).max(axis=1).argmax()]
-        msg = f"polygon point ({x:g}, {y:g}) is not longitude, latitude in degrees; check their order"
+    if np.abs(found[:, 1]).max() > 90.0 or np.abs(found[:, 0]).max() > 540.0:
+        x, y = found[np.abs(found).max(axis=1).argmax()]
+        msg = f"{what} point ({x:g}, {y:g}) is not longitude, latitude in degrees; check their order"
         raise ParameterError(msg)
-    return ring
+    return found
 
 
 def opened(path: Path) -> Any:

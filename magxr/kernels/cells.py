@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from numba import njit
 
-from magxr.kernels.fir import STRICT, STRIP
+from magxr.kernels.diffusivity import diffusion_tensor
+from magxr.kernels.fir import STRICT, STRIP, up64
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from magxr.kernels.field import Field
 
 ALPHA_E = 0.4
 """Share of the stencil family: 0.5 leaves the checkerboard alone, less damps it."""
@@ -111,3 +114,26 @@ def close(f: NDArray[Any], weight: NDArray[Any]) -> None:
         f[j] = f[j] if weight[j] > 0 else 0
         f[STRIP + j] = f[STRIP + j] if weight[j] > 0 else 0
         f[2 * STRIP + j] = f[2 * STRIP + j] if weight[j] > 0 else 0
+
+
+@njit(**STRICT)
+def diffusivity_of_cells(
+    f: NDArray[Any],
+    field: Field,
+    opened: NDArray[Any],
+    constants: NDArray[Any],
+    row: int,
+    west: int,
+    wide: int,
+) -> None:
+    """Turn a row of the tensor of the cells around ``wide`` pixels from ``west`` on into that of diffusion.
+
+    ``opened`` holds the weights of means near gaps and barriers, 0 where nothing may flow.
+    """
+    n, m = field.values.shape
+    if field.masked:
+        weigh(f, opened[row + 1, west : west + wide + 1])
+    insulate(f, row, n, west, wide, m)
+    diffusion_tensor(f, constants, field.stretch[row + 1], up64(wide + 1))
+    if field.masked:
+        close(f, opened[row + 1, west : west + wide + 1])

@@ -24,23 +24,13 @@ import numpy as np
 from numba import njit
 
 from magxr.kernels import pages
-from magxr.kernels.cells import close, fluxes, hourglass, insulate, updated, weigh
+from magxr.kernels.cells import diffusivity_of_cells, fluxes, hourglass, updated
 from magxr.kernels.core import Core, held_pixels, scales, unscaled
-from magxr.kernels.diffusivity import diffusion_tensor, rule
+from magxr.kernels.diffusivity import rule
+from magxr.kernels.field import Field, Taps, make_field, make_taps
 from magxr.kernels.fir import STRICT, STRIP, TRUNCATE, copy, gather, gaussian_radius, up64
 from magxr.kernels.metric import LARGEST, Metric, stretched
-from magxr.kernels.strip import (
-    ROWS,
-    Field,
-    Taps,
-    carry_rows,
-    four_rows,
-    make_buffers,
-    make_field,
-    make_taps,
-    more_rows,
-    start_strip,
-)
+from magxr.kernels.strip import ROWS, carry_rows, four_rows, make_buffers, more_rows, start_strip
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -150,7 +140,6 @@ def _step(
 ) -> None:
     """Take one step on rows ``rows[0] .. rows[1]`` and columns ``cols[0] .. cols[1]``."""
     u = field.values
-    n, m = u.shape
     dtype = u.dtype
     buffers = make_buffers(taps, min(STRIP, cols[1] - cols[0] + 1), 2)
     # Five rows of cells: the last of the four before, then four more.
@@ -173,12 +162,7 @@ def _step(
                 for t in range(min(4, n_rows - block - at)):
                     i = first + at + t
                     f = cell[3 * (t + 1) * STRIP :]
-                    if field.masked:
-                        weigh(f, opened[i + 1, west : west + width])
-                    insulate(f, i, n, west, wide, m)
-                    diffusion_tensor(f, constants, field.stretch[i + 1], vectors)
-                    if field.masked:
-                        close(f, opened[i + 1, west : west + width])
+                    diffusivity_of_cells(f, field, opened, constants, i, west, wide)
                     copy(above, pixels[: width + 1])
                     gather(u, i + 1, west - 1, above[: width + 1])
                     fluxes(f, pixels, hourglass(f), vectors)

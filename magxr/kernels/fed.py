@@ -13,24 +13,14 @@ import numpy as np
 from numba import njit
 
 from magxr.kernels import pages
-from magxr.kernels.cells import close, frozen_fluxes, hourglass, insulate, updated, weigh
+from magxr.kernels.cells import diffusivity_of_cells, frozen_fluxes, hourglass, updated
 from magxr.kernels.core import Core, held_pixels, scales, unscaled
 from magxr.kernels.diffusion import hold, radius
-from magxr.kernels.diffusivity import diffusion_tensor, rule
-from magxr.kernels.fir import STRICT, STRIP, TRUNCATE, copy, gather, mirror, up64
+from magxr.kernels.diffusivity import rule
+from magxr.kernels.field import Field, Taps, make_field, make_taps
+from magxr.kernels.fir import STRICT, STRIP, TRUNCATE, copy, gather, mirror
 from magxr.kernels.metric import Metric, stretched
-from magxr.kernels.strip import (
-    ROWS,
-    Field,
-    Taps,
-    carry_rows,
-    four_rows,
-    make_buffers,
-    make_field,
-    make_taps,
-    more_rows,
-    start_strip,
-)
+from magxr.kernels.strip import ROWS, carry_rows, four_rows, make_buffers, more_rows, start_strip
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -122,13 +112,12 @@ def _freeze(
     tensor: NDArray[Any],
 ) -> None:
     """Store the diffusion tensor of the cells around a range of pixels, by row and strip."""
-    n, m = field.values.shape
     buffers = make_buffers(taps, min(STRIP, cols[1] - cols[0] + 1), 2)
     four = np.zeros(12 * STRIP + 64, field.values.dtype)
     n_rows = rows[1] - rows[0] + 1
     for west in range(cols[0], cols[1], STRIP - 1):
         wide = min(STRIP - 1, cols[1] - west)
-        width, vectors = wide + 1, up64(wide + 1)
+        width = wide + 1
         strip = (west - cols[0]) // (STRIP - 1)
         start_strip(field, taps, buffers, rows[0] - 1, west - 1, width)
         for block in range(0, n_rows, ROWS):
@@ -140,12 +129,7 @@ def _freeze(
                 for t in range(min(4, n_rows - block - at)):
                     i = first + at + t
                     f = four[3 * t * STRIP :]
-                    if field.masked:
-                        weigh(f, opened[i + 1, west : west + width])
-                    insulate(f, i, n, west, wide, m)
-                    diffusion_tensor(f, constants, field.stretch[i + 1], vectors)
-                    if field.masked:
-                        close(f, opened[i + 1, west : west + width])
+                    diffusivity_of_cells(f, field, opened, constants, i, west, wide)
                     copy(f, tensor[block + at + t, strip])
             carry_rows(taps, buffers)
 

@@ -23,19 +23,12 @@ from magxr.kernels.stencils import (
     scharr_divergence,
     scharr_fluxes,
 )
-from magxr.kernels.strip import (
-    ROWS,
-    Field,
-    Taps,
-    carry_rows,
-    four_rows,
-    make_buffers,
-    more_rows,
-    start_strip,
-)
+from magxr.kernels.strip import ROWS, carry_rows, four_rows, make_buffers, more_rows, start_strip
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from magxr.kernels.field import Field, Taps
 
 
 @njit(**STRICT)

@@ -32,11 +32,11 @@ from magxr.errors import ParameterError
 from magxr.kernels import pages
 from magxr.kernels.core import Core, held_pixels, scales, unscaled
 from magxr.kernels.diffusivity import rule
+from magxr.kernels.field import make_field, make_taps
 from magxr.kernels.fir import TRUNCATE, gaussian_radius, gaussian_taps
 from magxr.kernels.gradient import PIXEL
 from magxr.kernels.metric import pixel_metric
 from magxr.kernels.pixel_step import step
-from magxr.kernels.strip import make_field, make_taps
 from magxr.kernels.weights import reciprocal
 
 if TYPE_CHECKING:

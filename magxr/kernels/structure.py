@@ -12,25 +12,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba import njit
 
+from magxr.kernels.field import make_field, make_taps
 from magxr.kernels.fir import STRICT, STRIP, gaussian_radius
 from magxr.kernels.gradient import CELL, WIDE
 from magxr.kernels.metric import stretched
-from magxr.kernels.strip import (
-    ROWS,
-    carry_rows,
-    four_rows,
-    make_buffers,
-    make_field,
-    make_taps,
-    more_rows,
-    start_strip,
-)
+from magxr.kernels.strip import ROWS, carry_rows, four_rows, make_buffers, more_rows, start_strip
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from magxr.kernels.field import Field, Taps
     from magxr.kernels.metric import Metric
-    from magxr.kernels.strip import Field, Taps
 
 
 def radius(sigma: float, rho: float, *, stretch: float = 1.0) -> int:

@@ -45,7 +45,7 @@ def test_arrays_are_not_polygons():
     ("form", "error", "match"),
     [
         (shapely.Point(1, 2), ParameterError, r"type 'Point' is not an area"),
-        ({"type": "Polygon", "coordinates": [[[0, 0], [1, 1]]]}, ParameterError, r"ring of 2 points"),
+        ({"type": "Polygon", "coordinates": [[[0, 0], [1, 1]]]}, ParameterError, r"2 points are no polygon"),
         (shapely.box(500000, 4e6, 510000, 5e6), ParameterError, r"is not longitude, latitude in degrees"),
         (7, ParameterError, r"expected polygons .* got int"),
         ("nowhere.geojson", StoreError, r"no file nowhere\.geojson"),

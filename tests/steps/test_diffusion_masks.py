@@ -174,9 +174,9 @@ def test_a_barrier_may_cross_the_date_line_and_the_seam():
         (
             [(-109.0, 95.0), (-109.0, 96.0)],
             ParameterError,
-            r"point \(-109, 9[56]\) is not longitude, latitude",
+            r"line point \(-109, 9[56]\) is not longitude",
         ),
-        ([(-109.0, -39.0)], ParameterError, r"a line of 1 points is none"),
+        ([(-109.0, -39.0)], ParameterError, r"1 points are no line; it needs at least 2"),
         ({"type": "Point", "coordinates": [0, 0]}, ParameterError, r"geometry of type 'Point' has no line"),
         ("nowhere.geojson", MagxrError, r"no file nowhere.geojson"),
         (7, ParameterError, r"expected lines .*got int"),
