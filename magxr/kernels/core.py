@@ -34,9 +34,11 @@ class Core(NamedTuple):
         return values[slice(*rows), slice(*cols)]
 
     def result(self, values: NDArray[Any], u: NDArray[Any], valid: NDArray[np.bool_] | None) -> NDArray[Any]:
-        """Return the core of ``values``, with what ``u`` holds in gaps."""
+        """Return the core of ``values``, given what ``u`` holds in gaps; ``values`` is not used again."""
         kept = self.cut(values)
-        return kept if valid is None else np.where(self.cut(valid), kept, self.cut(u))
+        if valid is not None:
+            np.copyto(kept, self.cut(u), where=~self.cut(valid))
+        return kept
 
 
 def held_pixels(fixed: NDArray[Any] | None) -> NDArray[np.bool_]:

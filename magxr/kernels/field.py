@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from magxr.kernels import pages
 from magxr.kernels.fir import TRUNCATE, gaussian_taps, padded, taps_by_row, unfolded
 from magxr.kernels.gradient import CELL
 from magxr.kernels.mask import Mask, make_mask
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from magxr.kernels.metric import Metric
@@ -84,6 +85,6 @@ def make_field(
     mask = make_mask(u, sigma, rho, metric, shut=shut, kind=kind, truncate=truncate)
     values = pages.copied(u)
     if mask.valid is not None:
-        values[~mask.valid] = 0
+        np.copyto(values, 0, where=~mask.valid)
     stretch = metric.cells.astype(u.dtype)
     return Field(values, mask.weight, mask.seen, stretch, mask.masked, kind), mask

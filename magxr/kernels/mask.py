@@ -72,7 +72,7 @@ def make_mask(
         return Mask(False, None, one, one, one)
     fine = taps_by_row(sigma, metric.pixels, truncate[0])
     weight = reciprocal(valid, gaussian_taps(sigma, truncate[0]), fine, u.dtype, cells=False)
-    weight[~valid] = 0
+    np.copyto(weight, 0, where=~valid)
     found = valid if gaps else None
     if kind == WIDE:
         return Mask(True, found, weight, one, one)
@@ -84,9 +84,10 @@ def make_mask(
         seen = free & ~spread(shut, radii, gaussian_taps(sigma, truncate[0]).size - 1)
     coarse = taps_by_row(rho, metric.cells, truncate[1])
     opened = reciprocal(seen, gaussian_taps(rho, truncate[1]), coarse, u.dtype, cells=kind == CELL)
-    opened[~free] = 0
-    # Open, but without any gradient in reach: the sum is 0, whatever it is multiplied by.
-    opened[free & (opened == 0)] = 1
+    if barred:
+        # Open, but without any gradient in reach: the sum is 0, whatever it is multiplied by.
+        opened[opened == 0] = 1
+    np.copyto(opened, 0, where=~free)
     return Mask(True, found, weight, seen.astype(u.dtype) if barred else one, opened)
 
 
