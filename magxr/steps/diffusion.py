@@ -5,23 +5,21 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from magxr.chunked.exchange import step_blocks
 from magxr.chunked.plan import is_chunked
 from magxr.chunked.quantiles import quartiles
 from magxr.chunked.selfcheck import checked
-from magxr.errors import ParameterError
 from magxr.geogrid import describe
 from magxr.kernels.device import on_device
 from magxr.labelled import Labelled, anomaly, apply
+from magxr.steps.allowed import check_device, check_halo, check_scheme, truncation
 from magxr.steps.arguments import number
 from magxr.steps.barrier import held, labels_or_lines
 from magxr.steps.cells import chunked_like
 from magxr.steps.ground import check_scales, ground
 from magxr.steps.orientation import structure
 from magxr.steps.schedule import STEPS, schedule
-from magxr.steps.scheme import SCHEMES, Rule, block_steps, largest_step, reaches
+from magxr.steps.scheme import Rule, block_steps, largest_step, reaches
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -183,9 +181,9 @@ def diffuse(
     number("contrast", contrast, above=0)
     if scale is not None:
         number("scale", scale, above=0, unit="nT")
-    cuts = _truncation(truncate)
-    _check_scheme(scheme, metric, barrier)
-    _check_halo(halo)
+    cuts = truncation(truncate)
+    check_scheme(scheme, metric, barrier)
+    check_halo(halo)
     da = anomaly(obj, variable)
     given: Any = _interquartile_range(da) if scale is None else float(scale)
     grid, _ = describe(da)
@@ -202,7 +200,7 @@ def diffuse(
         unit=unit,
     )
     if on_device(getattr(da.data, "_meta", da.data)):
-        _check_device(scheme, barrier, cuts)
+        check_device(scheme, barrier, cuts)
     labels, drawn = labels_or_lines(da, grid, barrier)
     others = {} if fixed is None else {"fixed": held(da, fixed)}
     if labels is not None:
@@ -271,48 +269,6 @@ def _interquartile_range(da: xr.DataArray) -> Any:
     if not {"first_quartile", "third_quartile"} <= set(da.coords):
         return None
     return da.coords["third_quartile"].data - da.coords["first_quartile"].data
-
-
-def _check_scheme(scheme: Any, metric: str, barrier: Any) -> None:
-    if not isinstance(scheme, str) or scheme not in SCHEMES:
-        msg = f"scheme={scheme!r} is not known; the schemes are: {', '.join(map(repr, SCHEMES))}"
-        raise ParameterError(msg)
-    if SCHEMES[scheme].pixels_only and (metric != "pixel" or barrier is not None):
-        what = f"metric={metric!r}" if metric != "pixel" else "barrier"
-        msg = f"scheme={scheme!r} knows the pixel grid only, without barriers; for {what} use 'cell' or 'fed'"
-        raise ParameterError(msg)
-
-
-def _check_device(scheme: str, barrier: Any, truncate: tuple[float, float]) -> None:
-    """Refuse what the kernels of a GPU do not know."""
-    for what, asked in (
-        (f"scheme={scheme!r}", SCHEMES[scheme].pixels_only),
-        ("barrier", barrier is not None),
-        (f"truncate={truncate}", truncate != (3.0, 3.0)),
-    ):
-        if asked:
-            fix = "leave it out, or bring the blocks to the CPU with .map_blocks(cupy.asnumpy)"
-            msg = f"{what} is for blocks on the CPU, but the anomaly lives on a GPU; {fix}"
-            raise ParameterError(msg)
-
-
-def _truncation(truncate: Any) -> tuple[float, float]:
-    pair = truncate if isinstance(truncate, (tuple, list)) else (truncate, truncate)
-    if len(pair) != 2:
-        msg = f"truncate={truncate!r} must be one number or two, for sigma and rho"
-        raise ParameterError(msg)
-    unit = "standard deviations"
-    first, second = (number("truncate", value, least=1, most=10, unit=unit) for value in pair)
-    return first, second
-
-
-def _check_halo(halo: Any) -> None:
-    if isinstance(halo, str) and halo in ("exact", "rule"):
-        return
-    if isinstance(halo, (int, np.integer)) and not isinstance(halo, bool) and halo >= 1:
-        return
-    msg = f"halo={halo!r} must be 'exact', 'rule' or a whole number of cells of at least 1"
-    raise ParameterError(msg)
 
 
 def _depth(halo: Any, looks: list[tuple[int, int]], plan: Schedule, on: Ground) -> tuple[int, int] | None:
