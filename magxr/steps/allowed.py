@@ -8,7 +8,7 @@ import numpy as np
 
 from magxr.errors import ParameterError
 from magxr.steps.arguments import number
-from magxr.steps.scheme import SCHEMES
+from magxr.steps.scheme import PIXELS_ONLY, SCHEMES
 
 
 def check_scheme(scheme: Any, metric: str, barrier: Any) -> None:
@@ -16,7 +16,7 @@ def check_scheme(scheme: Any, metric: str, barrier: Any) -> None:
     if not isinstance(scheme, str) or scheme not in SCHEMES:
         msg = f"scheme={scheme!r} is not known; the schemes are: {', '.join(map(repr, SCHEMES))}"
         raise ParameterError(msg)
-    if SCHEMES[scheme].pixels_only and (metric != "pixel" or barrier is not None):
+    if scheme in PIXELS_ONLY and (metric != "pixel" or barrier is not None):
         what = f"metric={metric!r}" if metric != "pixel" else "barrier"
         msg = f"scheme={scheme!r} knows the pixel grid only, without barriers; for {what} use 'cell' or 'fed'"
         raise ParameterError(msg)
@@ -25,7 +25,7 @@ def check_scheme(scheme: Any, metric: str, barrier: Any) -> None:
 def check_device(scheme: str, barrier: Any, truncate: tuple[float, float]) -> None:
     """Refuse what the kernels of a GPU do not know."""
     for what, asked in (
-        (f"scheme={scheme!r}", SCHEMES[scheme].pixels_only),
+        (f"scheme={scheme!r}", scheme in PIXELS_ONLY),
         ("barrier", barrier is not None),
         (f"truncate={truncate}", truncate != (3.0, 3.0)),
     ):

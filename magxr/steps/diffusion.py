@@ -11,6 +11,7 @@ from magxr.chunked.quantiles import quartiles
 from magxr.chunked.selfcheck import checked
 from magxr.geogrid import describe
 from magxr.kernels.device import on_device
+from magxr.kernels.metric import LARGEST
 from magxr.labelled import Labelled, anomaly, apply
 from magxr.steps.allowed import check_device, check_halo, check_scheme, truncation
 from magxr.steps.arguments import number
@@ -196,6 +197,7 @@ def diffuse(
         time=time,
         cycles=cycles,
         largest=largest_step(scheme, on.metric, alpha),
+        narrow=on.metric.tau / LARGEST,
         square=on.height**2,
         unit=unit,
     )

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from magxr.errors import ParameterError
 from magxr.kernels.cycles import plan_cycles
-from magxr.kernels.metric import LARGEST
 from magxr.steps.arguments import is_number, is_whole, number
 
 if TYPE_CHECKING:
@@ -37,7 +36,16 @@ class Schedule:
 
 
 def schedule(
-    scheme: str, *, steps: Any, tau: Any, time: Any, cycles: Any, largest: float, square: float, unit: str
+    scheme: str,
+    *,
+    steps: Any,
+    tau: Any,
+    time: Any,
+    cycles: Any,
+    largest: float,
+    narrow: float,
+    square: float,
+    unit: str,
 ) -> Schedule:
     """Say which steps to take.
 
@@ -49,6 +57,8 @@ def schedule(
         What the user asked for, None where nothing.
     largest : float
         Largest stable explicit step, heights².
+    narrow : float
+        How much shorter than on squares steps are for the pixels of the grid, 0 to 1.
     square : float
         One height², in ``unit``.
     unit : str
@@ -100,7 +110,7 @@ def schedule(
             raise ParameterError(msg)
     else:
         # On a grid whose pixels get narrow a step of the usual length takes several.
-        count = max(1, math.ceil(whole / (TAU * min(1.0, largest / LARGEST)) - 1e-9))
+        count = max(1, math.ceil(whole / min(TAU * narrow, largest) - 1e-9))
         length = whole / count
     return Schedule(whole, length, count)
 

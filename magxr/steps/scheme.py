@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from magxr.chunked.quantiles import check_block
 from magxr.kernels.device import array_module, on_device
@@ -19,25 +19,15 @@ if TYPE_CHECKING:
     from magxr.steps.schedule import Schedule
 
 
-class Scheme(NamedTuple):
-    """What a scheme allows."""
-
-    pixels_only: bool
-    """Whether it knows neither the sphere nor barriers."""
-
-
-SCHEMES = {
-    "cell": Scheme(pixels_only=False),
-    "fed": Scheme(pixels_only=False),
-    "nonnegative": Scheme(pixels_only=True),
-    "rotation_invariant": Scheme(pixels_only=True),
-}
-"""Name -> what it allows."""
+PIXELS_ONLY = ("nonnegative", "rotation_invariant")
+"""Schemes that know neither the sphere nor barriers."""
+SCHEMES = ("cell", "fed", *PIXELS_ONLY)
+"""All schemes."""
 
 
 def largest_step(scheme: str, metric: Metric, alpha: float) -> float:
     """Return the largest stable explicit step on a grid, heights²."""
-    if not SCHEMES[scheme].pixels_only:
+    if scheme not in PIXELS_ONLY:
         return metric.tau
     from magxr.kernels.pixels import tau_max
 
@@ -63,7 +53,7 @@ class Rule:
 def reaches(rule: Rule) -> list[tuple[int, int]]:
     """Return how many cells along latitude and longitude each step, or cycle, looks away."""
     on = rule.ground
-    if SCHEMES[rule.scheme].pixels_only:
+    if rule.scheme in PIXELS_ONLY:
         from magxr.kernels.pixels import radius as pixel_radius
 
         reach = pixel_radius(on.sigma, on.rho, truncate=rule.truncate)
@@ -105,7 +95,7 @@ def block_steps(
         "truncate": rule.truncate,
     }
     explicit: dict[str, Any] = {"steps": taken[1] - taken[0], "tau": rule.schedule.tau}
-    if SCHEMES[rule.scheme].pixels_only:
+    if rule.scheme in PIXELS_ONLY:
         from magxr.kernels.pixels import diffuse_pixels
 
         return diffuse_pixels(block, scheme=rule.scheme, **explicit, **parameters)

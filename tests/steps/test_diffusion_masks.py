@@ -71,6 +71,12 @@ def test_each_scheme_has_its_largest_step(floor, scheme, largest):
         diffuse(floor, scheme=scheme, tau=2)
 
 
+@pytest.mark.parametrize("scheme", ["cell", "nonnegative", "rotation_invariant"])
+def test_as_many_steps_are_taken_as_asked_for(floor, scheme):
+    told = diffuse(floor, scheme=scheme, steps=7).attrs["history"]
+    assert "steps=7, tau=0.25, time=1.75" in told
+
+
 def test_a_large_alpha_takes_shorter_steps_where_the_scheme_asks_for_it(floor):
     with pytest.raises(ParameterError, match=r"tau=0.25 must be a number .* at most 0.225"):
         diffuse(floor, scheme="nonnegative", tau=0.25, alpha=0.9999)
