@@ -127,12 +127,17 @@ def run(
     return RunResult(target, beside / report, tuple(beside / p for p in pictures), headline, seconds)
 
 
-def prepared(source: xr.Dataset, config: RunConfig) -> xr.Dataset:
-    """Take steps 2 to 5: the diffused anomaly, what it was before, and its structure; lazy."""
+def cleaned(source: xr.Dataset, config: RunConfig) -> tuple[xr.Dataset, xr.Dataset]:
+    """Take steps 2 to 4: the map gridded, and denoised as the diffusion is given it; lazy."""
     spacing = config.spacing or source.attrs.get("working_spacing") or None
     gridded = grid(remove_outliers(source, k=config.outliers), spacing=spacing, max_gap=config.max_gap)
     rank: dict[str, Any] = {"variance": config.variance} if config.rank is None else {"k": config.rank}
-    denoised = denoise(gridded, mode=config.denoise, **rank)
+    return gridded, denoise(gridded, mode=config.denoise, **rank)
+
+
+def prepared(source: xr.Dataset, config: RunConfig) -> xr.Dataset:
+    """Take steps 2 to 5: the diffused anomaly, what it was before, and its structure; lazy."""
+    gridded, denoised = cleaned(source, config)
     scales: dict[str, Any] = {"sigma": config.sigma, "rho": config.rho}
     diffused = diffuse(denoised, steps=config.steps, scheme=config.scheme, metric=config.metric, **scales)
     name = anomaly(diffused).name

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 from magxr.errors import ParameterError, StoreError
 from magxr.labelled import anomaly
 from magxr.runs.config import configure
+from magxr.runs.output import working_folder
+from magxr.runs.pipeline import cleaned
 from magxr.runs.source import check_values, open_source
 from magxr.steps.arguments import is_whole
-from magxr.steps.gridding import grid
-from magxr.steps.lowrank import denoise
-from magxr.steps.outliers import remove_outliers
 from magxr.studies.closing import VARIANTS, gap_closing
 from magxr.studies.meter import MEASURES, hallucination
 
@@ -81,11 +80,9 @@ def study_hallucination(
     config = configure(region, folder, **source)
     opened = open_source(config)
     check_values(opened)
-    spacing = config.spacing or opened.attrs.get("working_spacing") or None
-    gridded = grid(remove_outliers(opened, k=config.outliers), spacing=spacing, max_gap=config.max_gap)
-    prepared = anomaly(denoise(gridded, variance=config.variance, mode=config.denoise))
+    denoised = anomaly(cleaned(opened, config)[1])
     found = hallucination(
-        prepared, coherent=coherent, seeds=numbers, model=model, stride=stride, **(parameters or {})
+        denoised, coherent=coherent, seeds=numbers, model=model, stride=stride, **(parameters or {})
     )
     rows = [found.shares[list(_measures(found.shares))].to_dataframe().reset_index().assign(field="noise")]
     itself = found.shares[[f"map_{k}" for k in _measures(found.shares)]].to_dataframe().reset_index()
@@ -162,7 +159,7 @@ def _free(out: str | Path) -> Path:
 def _left(
     folder: Path, name: str, rows: list[pd.DataFrame], told: Mapping[str, Any], found: Any
 ) -> StudyResult:
-    """Write table, parameters and picture; the picture is drawn before the folder is made."""
+    """Write table, parameters and picture, all of them or nothing."""
     import pandas as pd
 
     figure, headline = found.figure(), found.to_text()
@@ -171,9 +168,10 @@ def _left(
     table = table[[*first, *(c for c in table if c not in first)]]
     if "seed" in table:
         table["seed"] = table["seed"].astype("Int64")  # the map itself has none
-    folder.mkdir()
-    table.to_csv(folder / f"{name}.csv", index=False)
     about = json.dumps({**told, "headline": headline.splitlines()}, indent=1, default=str)
-    (folder / f"{name}.json").write_text(about + "\n", encoding="utf-8")
-    figure.savefig(folder / f"{name}.png")
+    with working_folder(folder) as work:
+        table.to_csv(work / f"{name}.csv", index=False)
+        (work / f"{name}.json").write_text(about + "\n", encoding="utf-8")
+        figure.savefig(work / f"{name}.png")
+        work.rename(folder)
     return StudyResult(folder / f"{name}.csv", folder / f"{name}.png", headline)

@@ -104,9 +104,8 @@ def wavelength(
     four waves or more, within 3 % and half a degree at two. The uncertainty adds up: the noise, as strong as
     at right angles; the width of the peak beyond that of the taper, over the number of independent estimates
     in it; and what the negative wavenumber may do. For waves in white or red noise the error is 0.6 times it,
-    rms. White or red noise alone was given no answer in 240
-    windows. Stripes that bend within
-    a window count by their width, not by the mean direction.
+    rms. White or red noise alone was given no answer in 240 windows. Stripes that bend within a window count
+    by their width, not by the mean direction.
 
     The paper wants windows that hold four to six anomalies. Where highs and lows both count these are two
     to three wavelengths: ``2 * side / wavelength`` anomalies for a window ``side`` km wide.

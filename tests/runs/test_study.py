@@ -46,6 +46,16 @@ def test_hallucination_leaves_table_parameters_and_picture(file, tmp_path, capsy
     assert f"picture {out / 'hallucination.png'}" in said
 
 
+def test_a_study_that_cannot_write_leaves_nothing(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", full)
+    with pytest.raises(OSError, match="No space left"):
+        study_gaps(tmp_path / "study", seeds=2, widths=(4,), side=64, parameters={"steps": 1})
+    assert not list(tmp_path.iterdir())
+
+
 def test_gaps_leaves_table_parameters_and_picture(tmp_path, capsys):
     out = tmp_path / "study"
     arguments = ["--widths", "4", "8", "--seeds", "2", "--side", "64", "--steps", "3", "--noise", "0"]
