@@ -9,6 +9,7 @@ changes none of the numbers beyond rounding.
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +56,7 @@ NAMES: tuple[str, ...] = (
     "spread over quartiles",
     "tails",
     *(f"{what}, cells of {k}" for k in LEVELS for what in _OF_A_LEVEL),
-    *(f"agreement of cells of {a} with cells of {b}" for a, b in zip(LEVELS[:-1], LEVELS[1:], strict=True)),
+    *(f"agreement of cells of {a} with cells of {b}" for a, b in itertools.pairwise(LEVELS)),
     *STACKS,
     *(f"{what} of {low:g} to {high:g} waves" for low, high in BANDS for what in ("power", "direction")),
 )
@@ -112,7 +113,7 @@ def _one(window: Floats) -> NDArray[np.float32]:
         own, direction = _parallel(mean, share, level)
         row += own
         directions.append(direction)
-    row += [(a * b.conjugate()).real for a, b in zip(directions[:-1], directions[1:], strict=True)]
+    row += [(a * b.conjugate()).real for a, b in itertools.pairwise(directions)]
     coarse, there = _averaged(scaled, known, max(1, round(len(window) / SIDE)))
     row += stacks(coarse, there)
     row += _bands(coarse, there)
@@ -156,7 +157,8 @@ def _parallel(values: Floats, there: NDArray[np.bool_], level: int) -> tuple[lis
     energy = np.where(counted, east * east + north * north, 0.0)
     doubled = np.where(counted, (east * east - north * north) + 2j * east * north, 0.0)
     row: list[float] = []
-    unit = coherence = np.zeros(0)
+    unit: Complex = np.zeros(0, np.complex128)
+    coherence = np.zeros(0)
     for size in RANGES:
         near = gaussian_filter(doubled.real, size) + 1j * gaussian_filter(doubled.imag, size)
         length = np.abs(near)

@@ -109,7 +109,7 @@ def _turns(profile: Floats) -> float:
 @lru_cache(maxsize=8)
 def _lanes(side: int) -> tuple[NDArray[Any], NDArray[np.bool_], Floats]:
     """Return each cell's lane across every direction, within the circle that fits, and the directions."""
-    angles = np.pi / DIRECTIONS * np.arange(DIRECTIONS)
+    angles: Floats = np.pi / DIRECTIONS * np.arange(DIRECTIONS, dtype=np.float64)
     north, east = np.mgrid[:side, :side] - (side - 1) / 2.0
     inside = np.hypot(north, east) <= side / 2.0
     across = east[inside] * np.cos(angles)[:, None] + north[inside] * np.sin(angles)[:, None]
