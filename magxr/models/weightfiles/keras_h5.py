@@ -1,18 +1,18 @@
 """Weights from HDF5: the files of keras.applications, of Keras 3 and of HED, and ``.keras`` archives.
 
-The same layer is stored under different groups. A file is read by the first way of naming that finds all layers,
-so that no two ways are mixed.
+The same layer is stored under different groups. A file is read by the first way of naming that finds all
+layers, so that no two ways are mixed.
 """
 
 from __future__ import annotations
 
 import io
 import re
-import zipfile
 from typing import TYPE_CHECKING, Any
 
 from magxr.errors import MissingExtraError, ModelError
 from magxr.models.weightfiles import found
+from magxr.models.weightfiles.archive import member
 from magxr.models.weightfiles.kinds import KERAS_MEMBER
 
 if TYPE_CHECKING:
@@ -72,8 +72,9 @@ def read(
     except ImportError:
         package = "h5py"
         raise MissingExtraError(package, "files", "reading network weights") from None
+    source = io.BytesIO(member(path, KERAS_MEMBER, _LARGEST)) if archive else path
     try:
-        with h5py.File(_unpacked(path) if archive else path, "r") as file:
+        with h5py.File(source, "r") as file:
             groups = _groups(file, layers, order)
             return {layer.name: _read_layer(file, layer, groups) for layer in layers}
     except (OSError, RuntimeError) as error:
@@ -81,24 +82,6 @@ def read(
         msg = (
             f"{path} cannot be read as HDF5 ({error}); it is truncated or not a weights file, so its first "
             f"tensor {first.name} of shape {first.kernel} is missing too"
-        )
-        raise ModelError(msg) from error
-
-
-def _unpacked(path: Path) -> io.BytesIO:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            size = archive.getinfo(KERAS_MEMBER).file_size
-            if size > _LARGEST:
-                msg = (
-                    f"{path} is refused: its {KERAS_MEMBER} claims {size} bytes, no trunk has over {_LARGEST}"
-                )
-                raise ModelError(msg)
-            with archive.open(KERAS_MEMBER) as member:
-                return io.BytesIO(member.read(_LARGEST))
-    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
-        msg = (
-            f"the {KERAS_MEMBER} inside {path} cannot be unpacked ({error}); the file is truncated or damaged"
         )
         raise ModelError(msg) from error
 
@@ -182,7 +165,8 @@ def _read_layer(file: Any, layer: Layer, groups: dict[str, str]) -> tuple[NDArra
     place = groups.get(layer.name)
     if place is None:
         where = " or ".join((layer.name, *layer.groups, f"layers/{_CLASSES[layer.kind]}_..."))
-        raise found.missing(f"{layer.name}/{layer.tensors[0].part}", layer.kernel, where)
+        first = f"{layer.name}/{layer.tensors[0].part}"
+        raise found.missing(first, layer.kernel, where)
     group = file
     for step in place.split("/"):
         group = _member(group, step)
