@@ -1,5 +1,8 @@
 """The list of trunks and models: what it says is so, here and now."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 import magxr
@@ -57,6 +60,25 @@ def test_the_shipped_model():
     assert (model.name, model.trunk, model.head, model.window) == ("default", "vgg16-hed", "pooled", 250)
     assert model.ready == ""
     assert 0 < model.spacing[0] < model.spacing[1]
+
+
+def test_the_table_of_the_guide():
+    text = (Path(__file__).parents[2] / "docs" / "howto" / "backbones.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([\w-]+)` \| ([\d,]+) \| (.*) \|$", text, re.MULTILINE)
+    assert [r[0] for r in rows] == list(BACKBONES)
+    for name, parameters, more in rows:
+        trunk = BACKBONES[name]
+        scaling = {f.files: f.scaling.name for f in trunk.forms} if trunk.sha256 is None else {}
+        assert int(parameters.replace(",", "")) == trunk.parameters
+        assert [cell.strip() for cell in more.split("|")] == [
+            str(trunk.channels),
+            str(trunk.stride),
+            str(trunk.smallest),
+            "yes" if trunk.dense else "no",
+            "yes" if name in imagenet.FILES else "",
+            scaling.get("keras", ""),
+            scaling.get("torchvision", ""),
+        ]
 
 
 def test_the_command(capsys):

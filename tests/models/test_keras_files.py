@@ -83,7 +83,25 @@ def keras_archive(path, sketch, values):
     return path
 
 
-WAYS = [by_name, whole_model, by_order, by_label, keras_archive]
+def by_list(path, sketch, values):
+    """An old file of a model whose layers had other names, among them some without weights."""
+    names = {layer.name: f"layer_{i}" for i, layer in enumerate(sketch.stored_order()[::-1])}
+    other = {names[k]: v for k, v in values.items()}
+    with h5py.File(path, "w") as file:
+        for layer in sketch.layers:
+            deep = "depthwise_" if layer.kind == "depthwise" else ""
+            at = names[layer.name]
+            for t, value in zip(layer.tensors, other[at], strict=True):
+                file[f"{at}/{at}/{deep}{PARTS[t.part]}:0"] = value
+            file[at].attrs["weight_names"] = [f"{at}/{t.part}" for t in layer.tensors]
+        file.create_group("input").attrs["weight_names"] = np.array([], "S1")
+        order = ["input", *(names[layer.name] for layer in sketch.stored_order())]
+        file.attrs["layer_names0"] = [n.encode() for n in order[:2]]
+        file.attrs["layer_names1"] = [n.encode() for n in order[2:]]
+    return path
+
+
+WAYS = [by_name, whole_model, by_order, by_label, keras_archive, by_list]
 
 
 @pytest.mark.parametrize("way", WAYS)

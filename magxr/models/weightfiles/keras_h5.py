@@ -77,7 +77,9 @@ def read(
         with h5py.File(source, "r") as file:
             groups = _groups(file, layers, order)
             return {layer.name: _read_layer(file, layer, groups) for layer in layers}
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:  # as h5py meets damage
+        if isinstance(error, ModelError):
+            raise
         first = layers[0]
         msg = (
             f"{path} cannot be read as HDF5 ({error}); it is truncated or not a weights file, so its first "
@@ -122,6 +124,20 @@ def _by_order(file: Any, layers: Sequence[Layer]) -> dict[str, str]:
     return places
 
 
+def _by_list(file: Any, layers: Sequence[Layer]) -> dict[str, str]:
+    """As Keras itself reads old files: the file lists its layers, and names do not count."""
+    root = "model_weights/" if "model_weights" in file else ""
+    group = _member(file, "model_weights") if root else file
+    listed = list(group.attrs.get("layer_names", ()))
+    part = 0
+    while f"layer_names{part}" in group.attrs:  # a list too long for one attribute
+        listed += list(group.attrs[f"layer_names{part}"])
+        part += 1
+    names = [n.decode() if isinstance(n, bytes) else str(n) for n in listed]
+    held = [root + n for n in names if n in group and len(_member(group, n).attrs.get("weight_names", ()))]
+    return {layer.name: place for layer, place in zip(layers, held, strict=False)}
+
+
 def _by_number(file: Any, layers: Sequence[Layer]) -> dict[str, str]:
     """As keras.applications stores layers without names of their own: numbered as they were made."""
     root = "model_weights/" if "model_weights" in file else ""
@@ -142,8 +158,11 @@ def _groups(file: Any, layers: Sequence[Layer], order: Sequence[Layer]) -> dict[
     if not numbered:  # Keras's own numbers depend on what was made before: they are no names
         ways += [_by_name(file, layers), _by_label(file, layers)]
     ways += [_by_own_groups(file, layers), _by_order(file, order or layers)]
+    listed = _by_list(file, order or layers)
     if numbered:
-        ways.append(_by_number(file, layers))
+        ways += [listed, _by_number(file, layers)]
+    elif not any(ways):  # names that are no one's: only then does the order alone tell
+        ways.append(listed)
     for way in ways:
         if all(layer.name in way for layer in layers):
             return way
@@ -154,7 +173,9 @@ def _member(group: Any, name: str) -> Any:
     """Return a member of a group; links to other places and files are refused."""
     import h5py
 
-    link = group.get(name, getlink=True)
+    link = group.get(name, getlink=True) if hasattr(group, "get") else None
+    if link is None:
+        raise KeyError(name)
     if not isinstance(link, h5py.HardLink):
         msg = f"{name!r} in the weights file is a link ({type(link).__name__}) to {link.path!r}; refused"
         raise ModelError(msg)
