@@ -96,8 +96,8 @@ def by_list(path, sketch, values):
             file[at].attrs["weight_names"] = [f"{at}/{t.part}" for t in layer.tensors]
         file.create_group("input").attrs["weight_names"] = np.array([], "S1")
         order = ["input", *(names[layer.name] for layer in sketch.stored_order())]
-        file.attrs["layer_names0"] = [n.encode() for n in order[:2]]
-        file.attrs["layer_names1"] = [n.encode() for n in order[2:]]
+        file.attrs["layer_names0"] = np.array(order[:2], "S")
+        file.attrs["layer_names1"] = np.array(order[2:], "S")
     return path
 
 
@@ -130,6 +130,17 @@ def test_layers_that_keras_only_numbers(tmp_path):
     for name, tensors in made.items():
         for one, two in zip(got[name], tensors, strict=True):
             np.testing.assert_array_equal(one, two.astype("f4"))
+
+
+@pytest.mark.parametrize("names", [np.zeros((3, 3), "S4"), np.zeros(20_000, "S1"), np.zeros(2, "S2000")])
+def test_a_list_of_names_that_is_none(tmp_path, sketch, values, names):
+    path = by_list(tmp_path / "w", sketch, values)
+    with h5py.File(path, "r+") as file:
+        file.attrs["layer_names"] = names
+    with pytest.raises(
+        ModelError, match=r"attribute layer_names, \(.*\) texts of \d+ bytes, is no list of names"
+    ):
+        weights.read_layers(path, sketch.layers, sketch.stored_order())
 
 
 def test_the_oldest_names_of_kernel_and_bias(tmp_path, sketch, values):

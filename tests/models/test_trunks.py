@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from magxr.errors import ModelError
-from magxr.models import engine, untrained
+from magxr.models import engine, spec, untrained, weights, worker
 from magxr.models.backbones import BACKBONES, backbone, build
+from magxr.models.train import train
 
 pytestmark = pytest.mark.network_model
 
@@ -60,3 +61,31 @@ def test_the_smallest_window(keras, name):
 
 def test_the_table_is_whole():
     assert set(BACKBONES) == set(GOLDEN)
+
+
+@pytest.mark.parametrize(("name", "ending"), [("alexnet", ".weights.h5"), ("resnet18", ".keras")])
+def test_files_that_keras_writes_of_our_own_trunks(keras, tmp_path, name, ending):
+    trunk = backbone(name)
+    model = build(keras, trunk, untrained.path(name), trunk.smallest)
+    path = tmp_path / f"w{ending}"
+    (model.save_weights if ending == ".weights.h5" else model.save)(path)
+    assert weights.files(path) == "keras"
+    image = np.random.default_rng(3).random((1, trunk.smallest, trunk.smallest, 1)).astype("f4")
+    again = build(keras, trunk, path, trunk.smallest)
+    np.testing.assert_array_equal(np.asarray(again(image)), np.asarray(model(image)))
+
+
+def test_a_head_on_an_untrained_trunk_trains_saves_and_predicts(tmp_path):
+    rng = np.random.default_rng(9)
+    y, x = np.mgrid[:32, :32]
+    labels = np.arange(60) % 2
+    made = rng.normal(0, 1, (60, 32, 32)).astype("f4")
+    for i in np.flatnonzero(labels):
+        made[i] = 0.4 * made[i] + np.sin(2 * np.pi * (x * np.cos(i) + y * np.sin(i)) / rng.uniform(6, 10))
+    model = train(made, labels, groups=np.arange(60) // 2, trunk="mobilenetv2", trunk_weights="untrained")
+    saved = model.save(tmp_path / "m", spacing=(0.5, 1.0), trained_on="stripes and noise")
+    again = spec.load(tmp_path / "m")
+    assert again == saved
+    wanted = model.head.probability(worker.features("mobilenetv2", made, trunk_weights="untrained"))
+    assert np.ptp(wanted) > 0.05
+    np.testing.assert_allclose(worker.predict(again, made), wanted, atol=1e-5)

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 _LARGEST = 2**31
 """Bytes of weights that an archive may hold unpacked: four times those of the largest trunk."""
+_MOST_NAMES = 10_000
+"""Layers that a file may list; the largest trunk has 345."""
+_LONGEST_NAME = 1_000
 _CLASSES = {"convolution": "conv2d", "depthwise": "depthwise_conv2d", "norm": "batch_normalization"}
 _STORED = {
     ("convolution", "kernel"): ("kernel",),
@@ -128,14 +131,31 @@ def _by_list(file: Any, layers: Sequence[Layer]) -> dict[str, str]:
     """As Keras itself reads old files: the file lists its layers, and names do not count."""
     root = "model_weights/" if "model_weights" in file else ""
     group = _member(file, "model_weights") if root else file
-    listed = list(group.attrs.get("layer_names", ()))
-    part = 0
-    while f"layer_names{part}" in group.attrs:  # a list too long for one attribute
-        listed += list(group.attrs[f"layer_names{part}"])
-        part += 1
+    listed: list[Any] = []
+    # one list, or numbered pieces where it is long
+    for part in ("layer_names", *(f"layer_names{i}" for i in range(_MOST_NAMES))):
+        if not _length(group, part):
+            if part != "layer_names":
+                break
+        elif group.attrs.get_id(part).dtype.kind == "S":
+            listed += list(group.attrs[part])
+        else:  # texts of any length: damaged ones can keep HDF5 looking forever, and newer files tell names
+            return {}
     names = [n.decode() if isinstance(n, bytes) else str(n) for n in listed]
-    held = [root + n for n in names if n in group and len(_member(group, n).attrs.get("weight_names", ()))]
+    held = [root + n for n in names if n in group and _length(_member(group, n), "weight_names")]
     return {layer.name: place for layer, place in zip(layers, held, strict=False)}
+
+
+def _length(group: Any, attribute: str) -> int:
+    """Return how many names an attribute lists, without reading it; 0 if there is none."""
+    if attribute not in group.attrs:
+        return 0
+    held = group.attrs.get_id(attribute)
+    shape, size = held.shape, held.dtype.itemsize
+    if len(shape) != 1 or shape[0] > _MOST_NAMES or size > _LONGEST_NAME:
+        msg = f"its attribute {attribute}, {shape} texts of {size} bytes, is no list of names"
+        raise ValueError(msg)
+    return int(shape[0])
 
 
 def _by_number(file: Any, layers: Sequence[Layer]) -> dict[str, str]:
