@@ -131,8 +131,8 @@ def markdown(card: dict[str, Any]) -> str:
         "window's median.",
         "- **Output**: probability that the window's anomalies are linear; "
         f"linear from {spec['threshold']:g}.",
-        f"- **Trunk**: {spec['trunk']} ({backbone(spec['trunk']).description}), frozen, SHA-256 "
-        f"`{spec['trunk_sha256']}`.",
+        f"- **Trunk**: {spec['trunk']} ({backbone(spec['trunk']).described(spec.get('trunk_weights'))}), "
+        f"frozen, SHA-256 `{spec['trunk_sha256']}`.",
         f"- **Head**: {spec['head']}, {training['parameters']} trained parameters, SHA-256 "
         f"`{spec['sha256']}`.",
         f"- **Trained on**: {spec['trained_on']}",

@@ -87,7 +87,7 @@ class ModelSpec:
             raise ModelError(msg)
         weights.check_hash(head, self.sha256)
         trunk = self.trunk_file()
-        weights.check_hash(trunk, self.trunk_sha256, backbone(self.trunk).layers)
+        backbone(self.trunk).check(trunk, self.trunk_sha256)
         engine.check_installed()
 
 
