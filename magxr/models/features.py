@@ -83,7 +83,7 @@ def recipe(
 def keys(made: Recipe, windows: NDArray[np.floating]) -> list[str]:
     """Return the key of every window: SHA-256 of the recipe and of its bytes after min-max scaling.
 
-    Windows that differ by a factor or an offset only are the same to the network, and have the same key.
+    What is the same to the network, bit for bit, has the same key: a window in another unit may have.
     """
     worker.check_windows(windows, made.window)
     start = hashlib.sha256(made.key.encode())
