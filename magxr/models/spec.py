@@ -18,11 +18,15 @@ from magxr.errors import ModelError
 from magxr.models import engine, weights
 from magxr.models.backbones import EMBEDDED, backbone
 from magxr.models.heads import read_head
+from magxr.models.kinds import kind_of
 
 FORMAT = "magxr-model"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""2 added dense heads, CNNs, ensembles and kinds of features; version 1 is read as it was written."""
+_READ = (1, 2)
 HEAD_FILE = "head.npz"
 CARD_FILE = "card.json"
+DOUBT_FILE = "doubt.npz"
 SHIPPED = {"default": "default"}
 """Name of a model that comes with the package -> its folder beside this module."""
 
@@ -37,12 +41,15 @@ class ModelSpec:
     sha256: str
     """Of that file."""
     trunk: str = EMBEDDED
-    """Name of the trunk, see `magxr.models.backbones`."""
+    """Name of the trunk, see `magxr.models.backbones`; "none" for a model without one."""
     trunk_sha256: str = weights.HED_SHA256
     """Of the trunk's weights file."""
     trunk_weights: str | None = None
     """Path of the trunk's weights file; None for the one that an installed package brings."""
     head: str = "pooled"
+    """Kind of the head: "pooled", "dense" or "cnn"."""
+    features: str = "pooled"
+    """Kind of features it takes, see `magxr.models.kinds`; a CNN takes windows."""
     window: int = 250
     """Side of the square window, pixels."""
     batch: int = 8
@@ -51,6 +58,8 @@ class ModelSpec:
     """Smallest and largest grid spacing, arcmin, that the model was trained for."""
     normalisation: str = "minmax"
     """Every window is scaled to 0..1 by its own extremes (`magxr.kernels.minmax`)."""
+    doubt_sha256: str | None = None
+    """Of ``doubt.npz`` beside the head (`magxr.models.doubt`); None for a model without one."""
     threshold: float = 0.5
     """Probability from which a window counts as linear in the card's accuracy."""
     trained_on: str = ""
@@ -64,6 +73,16 @@ class ModelSpec:
         shipped = self.name in SHIPPED and path.parts[-4:-1] == ("magxr", "models", SHIPPED[self.name])
         if not path.is_file() and shipped:
             return Path(str(files("magxr.models") / SHIPPED[self.name] / HEAD_FILE))
+        return path
+
+    def doubt_file(self) -> Path:
+        """Return the file with what the model knows of its own doubt, which lies beside its head."""
+        path = self.head_file().with_name(DOUBT_FILE)
+        if self.doubt_sha256 is None or not path.is_file():
+            fix = "train it with magxr train --folds, or use the model 'default'"
+            lost = f"{path} is missing; restore it" if self.doubt_sha256 else f"it was made without; {fix}"
+            msg = f"model {self.name!r} cannot tell how sure it is: {lost}"
+            raise ModelError(msg)
         return path
 
     def trunk_file(self) -> Path:
@@ -86,6 +105,13 @@ class ModelSpec:
             msg = f"model {self.name!r}: the weights file {head} does not exist; {fix}"
             raise ModelError(msg)
         weights.check_hash(head, self.sha256)
+        if self.doubt_sha256 is not None:
+            weights.check_hash(self.doubt_file(), self.doubt_sha256)
+        if self.head == "cnn":
+            engine.check_installed()
+            return
+        if kind_of(self.features).measured is not None:
+            return  # numpy and scipy, which are always here
         trunk = self.trunk_file()
         backbone(self.trunk).check(trunk, self.trunk_sha256)
         engine.check_installed()
@@ -154,10 +180,10 @@ def _read_card(folder: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         msg = f'{path} is not a magxr model card: it lacks "format": {FORMAT!r}; train one with magxr train'
         raise ModelError(msg)
-    if content.get("format_version") != FORMAT_VERSION:
+    if content.get("format_version") not in _READ:
         msg = (
             f"{path} has format version {content.get('format_version')!r}, this magxr reads "
-            f"{FORMAT_VERSION}; use the magxr that wrote it, or train again"
+            f"{' and '.join(map(str, _READ))}; use the magxr that wrote it, or train again"
         )
         raise ModelError(msg)
     return content
@@ -179,7 +205,10 @@ def _read(folder: Path, name: str) -> ModelSpec:
     spec = ModelSpec(**fields)
     if spec.head_file().is_file():
         weights.check_hash(spec.head_file(), spec.sha256)
-        read_head(spec.head_file())
+        head = read_head(spec.head_file())
+        if head.kind != spec.head:
+            msg = f"model {name!r}: the card says {spec.head!r}, {HEAD_FILE} is {head.kind!r}; restore both"
+            raise ModelError(msg)
     return spec
 
 

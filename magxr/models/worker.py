@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,7 +13,10 @@ from magxr.errors import ModelError
 from magxr.kernels.minmax import minmax
 from magxr.models import architectures, engine, weights
 from magxr.models.backbones import backbone, build
-from magxr.models.heads import read_head
+from magxr.models.doubt import ANSWERS, Doubt
+from magxr.models.doubt import read as read_doubt
+from magxr.models.heads import CnnHead, Ensemble, read_head
+from magxr.models.kinds import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,12 +30,26 @@ Key = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class _Loaded:
+class _Network:
+    """A compiled network; calls from several threads take turns."""
+
     run: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+    beside: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None = None
     turn: threading.Lock = field(default_factory=threading.Lock)
 
 
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """A network and, for a model, what makes probabilities of its answers: shape (members, n)."""
+
+    network: _Network | None
+    finish: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None = None
+    measured: Callable[[NDArray[np.floating[Any]]], NDArray[np.float32]] | None = None
+    """In the place of a network: features of windows in nT."""
+
+
 _models: dict[Key, _Loaded] = {}
+_networks: dict[Key, _Network] = {}
 _loading = threading.Lock()
 loads: list[Key] = []
 """What this process has loaded so far, in order: each model once."""
@@ -64,12 +82,45 @@ def predict(spec: ModelSpec, windows: NDArray[np.floating]) -> NDArray[np.float3
     depend (beyond 1e-5, float32 rounding) on how many came with it. Calls from several threads take
     turns; `magxr.models.engine.threads` says how many threads each turn uses.
     """
-    _check(windows, spec.window)
+    answers = predict_members(spec, windows)
+    return answers[0] if len(answers) == 1 else np.asarray(answers.mean(axis=0, dtype="f8"), np.float32)
+
+
+def predict_members(spec: ModelSpec, windows: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Return what each member of an ensemble says: probabilities of shape (members, n).
+
+    A single head has one member. `predict` is the mean over them, and takes and raises the same.
+    """
+    check_windows(windows, spec.window)
     if len(windows) == 0:
-        return np.empty(0, np.float32)
-    key = ("predict", spec.path, spec.sha256, spec.trunk, spec.trunk_sha256, str(spec.window))
-    model = _get(key, lambda: _with_head(spec))
-    return _in_batches(model, windows, spec.batch)[:, 0]
+        return np.empty((1, 0), np.float32)
+    model = _get(_key(spec), lambda: _with_head(spec))
+    values = _features_by(model, spec, windows)
+    return values if model.finish is None else model.finish(values)
+
+
+def predict_with_doubt(spec: ModelSpec, windows: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Return the answers of `magxr.models.doubt.ANSWERS`, shape (4, n); `predict` is the first of them.
+
+    Raises
+    ------
+    ModelError
+        As `predict`, and if the model was made without knowing its doubt.
+    """
+    path = spec.doubt_file()
+    check_windows(windows, spec.window)
+    if len(windows) == 0:
+        return np.empty((len(ANSWERS), 0), np.float32)
+    model = _get(_key(spec), lambda: _with_head(spec))
+    values = _features_by(model, spec, windows)
+    members = values if model.finish is None else model.finish(values)
+    return _doubt(path, str(spec.doubt_sha256)).answers(members, values)
+
+
+@lru_cache(maxsize=8)
+def _doubt(path: Path, sha256: str) -> Doubt:
+    weights.check_hash(path, sha256)
+    return read_doubt(path)
 
 
 def features(
@@ -78,8 +129,9 @@ def features(
     *,
     batch: int = 8,
     trunk_weights: str | Path | None = None,
+    kind: str = "pooled",
 ) -> NDArray[np.float32]:
-    """Return the pooled features of windows: what the head is trained on.
+    """Return the features of windows: what a head is trained on.
 
     Parameters
     ----------
@@ -91,29 +143,52 @@ def features(
         Windows run at once.
     trunk_weights : str or Path, optional
         Local weights file, for a trunk that no installed package brings.
+    kind : str
+        "pooled": mean, then standard deviation, of every channel of the trunk's last feature map.
+        "flat": that map, flattened. See `magxr.models.kinds`.
 
     Returns
     -------
     ndarray of float32, shape (n, d)
-        Mean, then standard deviation, of every channel of the trunk's last feature map.
     """
-    chosen = backbone(trunk)
     size = windows.shape[-1]
-    _check(windows, size)
+    check_windows(windows, size)
+    measured = kind_of(kind).measured
+    if measured is not None:
+        return measured(windows)
+    chosen = backbone(trunk)
     if len(windows) == 0:
-        return np.empty((0, 2 * chosen.channels), np.float32)
+        return np.empty((0, 2 * chosen.channels if kind == "pooled" else 0), np.float32)
     path = chosen.weights_file(trunk_weights)
-    model = _get(("features", trunk, str(path), str(size)), lambda: _features_only(trunk, path, size))
-    return _in_batches(model, windows, batch)
+    key = ("features", trunk, str(path), kind, str(size))
+    model = _get(key, lambda: _Loaded(_network(trunk, path, kind, size)))
+    return _in_batches(_there(model.network), windows, batch)
 
 
-def _check(windows: NDArray[np.floating], size: int) -> None:
+def _there(network: _Network | None) -> _Network:
+    assert network is not None
+    return network
+
+
+def check_windows(windows: NDArray[np.floating], size: int) -> None:
+    """Refuse what is no stack of square windows of that size."""
     if windows.ndim != 3 or windows.shape[1:] != (size, size) or windows.dtype.kind != "f":
         msg = (
             f"expected float windows of shape (n, {size}, {size}), got {windows.dtype} of {windows.shape}; "
             f"the model reads windows of {size} x {size} pixels"
         )
         raise ModelError(msg)
+
+
+def _key(spec: ModelSpec) -> Key:
+    what = (spec.trunk, spec.trunk_sha256, spec.features, str(spec.window))
+    return ("predict", spec.path, spec.sha256, *what)
+
+
+def _features_by(model: _Loaded, spec: ModelSpec, windows: NDArray[np.floating]) -> NDArray[np.float32]:
+    if model.measured is not None:
+        return model.measured(windows)
+    return _in_batches(_there(model.network), windows, spec.batch)
 
 
 def _get(key: Key, make: Callable[[], _Loaded]) -> _Loaded:
@@ -124,29 +199,53 @@ def _get(key: Key, make: Callable[[], _Loaded]) -> _Loaded:
         return _models[key]
 
 
-def _features_only(trunk: str, path: Path, size: int) -> _Loaded:
-    chosen = backbone(trunk)
-    if chosen.sha256 is not None:
-        weights.check_hash(path, chosen.sha256, chosen.layers)
-    keras = engine.start()
-    return _Loaded(engine.compiled(architectures.pooled_features(keras, build(keras, chosen, path, size))))
+def _network(trunk: str, path: Path, kind: str, size: int) -> _Network:
+    """Return the trunk as a network that gives features; one a process, whatever the heads on it."""
+    key = (trunk, str(path), weights.sha256(path), kind, str(size))
+    if key not in _networks:
+        chosen, wanted = backbone(trunk), kind_of(kind)
+        if chosen.sha256 is not None:
+            weights.check_hash(path, chosen.sha256, chosen.layers)
+        keras = engine.start()
+        assert wanted.network is not None
+        model = wanted.network(keras, build(keras, chosen, path, size))
+        _networks[key] = _Network(engine.compiled(model), wanted.beside)
+    return _networks[key]
 
 
 def _with_head(spec: ModelSpec) -> _Loaded:
     spec.check()
     head = read_head(spec.head_file())
-    keras = engine.start()
-    trunk = build(keras, backbone(spec.trunk), spec.trunk_file(), spec.window)
-    return _Loaded(engine.compiled(architectures.pooled(keras, trunk, head)))
+    if isinstance(head, CnnHead):
+        keras = engine.start()
+        model = architectures.cnn(keras, spec.window, outputs=head.outputs)
+        head.put_into(model)
+        return _Loaded(_Network(engine.compiled(model)), lambda answers: answers[:, -1][None])
+    measured = kind_of(spec.features).measured
+    network = None if measured else _network(spec.trunk, spec.trunk_file(), spec.features, spec.window)
+
+    def finish(values: NDArray[np.float32]) -> NDArray[np.float32]:
+        if values.shape[1] != head.length:
+            msg = (
+                f"the head of {spec.name!r} takes {head.length} features, but the trunk {spec.trunk!r} gives "
+                f"{values.shape[1]} {spec.features!r} ones; it was trained on others"
+            )
+            raise ModelError(msg)
+        return head.by_member(values) if isinstance(head, Ensemble) else head.probability(values)[None]
+
+    return _Loaded(network, finish, measured)
 
 
-def _in_batches(model: _Loaded, windows: NDArray[np.floating], batch: int) -> NDArray[np.float32]:
+def _in_batches(network: _Network, windows: NDArray[np.floating], batch: int) -> NDArray[np.float32]:
     found = []
     for first in range(0, len(windows), batch):
         scaled = minmax(windows[first : first + batch])
         count = len(scaled)
         if count < batch:
             scaled = np.concatenate([scaled, np.zeros((batch - count, *scaled.shape[1:]), np.float32)])
-        with model.turn:
-            found.append(model.run(scaled[..., None])[:count])
+        with network.turn:
+            values = network.run(scaled[..., None])[:count]
+        if network.beside is not None:
+            values = np.concatenate([values, network.beside(scaled[:count])], axis=1, dtype=np.float32)
+        found.append(values)
     return np.concatenate(found)
