@@ -167,6 +167,7 @@ class Mag:
         max_missing: float = 0.2,
         edges: Literal["none", "pad"] = "none",
         batch: int | None = None,
+        doubt: bool = False,
         check_spacing: bool | Literal["warn"] = True,
         variable: Hashable | None = None,
     ) -> xr.Dataset:
@@ -181,6 +182,7 @@ class Mag:
             max_missing=max_missing,
             edges=edges,
             batch=batch,
+            doubt=doubt,
             check_spacing=check_spacing,
             variable=variable,
         )

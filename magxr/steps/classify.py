@@ -36,6 +36,7 @@ def classify(
     max_missing: float = 0.2,
     edges: Literal["none", "pad"] = "none",
     batch: int | None = None,
+    doubt: bool = False,
     check_spacing: bool | Literal["warn"] = True,
     variable: Hashable | None = None,
 ) -> xr.Dataset:
@@ -60,6 +61,8 @@ def classify(
         (mirrored cells count neither as missing nor as present).
     batch : int, optional
         Windows of one call of the network; default the model's.
+    doubt : bool
+        Tell how sure the model is, too, where it was trained to know (the default model was).
     check_spacing : bool or "warn"
         Whether a map whose spacing the model was not trained for is an error, a warning, or accepted.
     variable : hashable, optional
@@ -72,7 +75,12 @@ def classify(
         ``obj`` is:
 
         - ``linear_probability`` (float32, 0 to 1, NaN = no answer);
-        - ``missing_share`` (float32, 0 to 1, NaN where the window does not fit into the map).
+        - ``missing_share`` (float32, 0 to 1, NaN where the window does not fit into the map);
+        - with ``doubt``: ``spread`` (float32, standard deviation of the probability over the members of the
+          model's ensemble); ``prediction_set`` (int8: the classes that cannot be ruled out at the level in
+          the model's card, 0 nonlinear, 1 linear, 2 both, 3 neither, -1 no answer); ``novelty`` (float32,
+          distance from the training windows, relative to that of the hundredth farthest of them: above 1
+          the window is unlike anything the model knows).
 
     Raises
     ------
@@ -80,7 +88,7 @@ def classify(
         If an argument is out of range or the map is smaller than a window, or is in memory and has no data
         at all. When computed: if the map holds fill values.
     ModelError
-        If the model expects another spacing or window.
+        If the model expects another spacing or window, or ``doubt`` is asked of one that has none.
 
     Notes
     -----
@@ -107,21 +115,25 @@ def classify(
     check_some(values, da.name)
     rows = centres(grid.shape[0], predictor.window, stride)
     columns = centres(grid.shape[1], predictor.window, stride, wrap=grid.wraps, anchor=grid.column0)
+    _check_doubt(predictor, doubt)
     jobs, chunks = jobs_of(values, grid, rows, columns, pad=edges == "pad")
     mask = filled(da)
     arrays = [values] if mask is None else [values, mask]
     share = map_regions(share_task, arrays, jobs, chunks=chunks, dtype=np.float32, step="missing")
-    probability = map_regions(
+    answers = len(_DOUBTS) + 1 if doubt else 0
+    said = map_regions(
         probability_task,
         arrays,
-        jobs,
-        chunks=chunks,
+        {(0, *place): job for place, job in jobs.items()} if doubt else jobs,
+        chunks=((answers,), *chunks) if doubt else chunks,
         dtype=np.float32,
         step="classify",
         predictor=predictor,
         batch=int(batch or predictor.batch),
         max_missing=float(max_missing),
+        answers=answers,
     )
+    probability = said[0] if doubt else said
     told = {
         "model": str(getattr(predictor, "name", None) or type(predictor).__name__),
         "sha256": getattr(predictor, "sha256", None),
@@ -142,7 +154,44 @@ def classify(
             {"long_name": "share of missing or interpolated cells of the window", **own, **history},
         ),
     }
-    return on_grid(da, layout, centre_grid(grid, rows, columns), fields, step="classify", parameters=told)
+    if doubt:
+        told["doubt"] = True
+        fields |= {
+            name: (said[place], {**about, **own, **history})
+            for place, (name, about) in enumerate(_DOUBTS.items(), 1)
+        }
+    found = on_grid(da, layout, centre_grid(grid, rows, columns), fields, step="classify", parameters=told)
+    if doubt:
+        found["prediction_set"] = found["prediction_set"].fillna(-1).astype(np.int8, keep_attrs=True)
+    return found
+
+
+_DOUBTS: dict[str, dict[str, Any]] = {
+    "spread": {"long_name": "standard deviation of the probability over the ensemble", "units": "1"},
+    "prediction_set": {
+        "long_name": "classes that cannot be ruled out",
+        "flag_values": [-1, 0, 1, 2, 3],
+        "flag_meanings": "no_answer nonlinear linear both neither",
+    },
+    "novelty": {
+        "long_name": "distance from the training windows, above 1 unlike any of them",
+        "units": "1",
+    },
+}
+"""What `magxr.models.doubt.ANSWERS` are called on a map, after the probability, in the same order."""
+
+
+def _check_doubt(predictor: Predictor, doubt: Any) -> None:
+    if not isinstance(doubt, bool):
+        msg = f"doubt is {doubt!r}; use True or False"
+        raise ParameterError(msg)
+    if not doubt:
+        return
+    if not hasattr(predictor, "predict_with_doubt"):
+        msg = f"a {type(predictor).__name__} has no predict_with_doubt(windows); leave doubt out, or add it"
+        raise ModelError(msg)
+    if hasattr(predictor, "check_doubt"):
+        predictor.check_doubt()
 
 
 def _check(

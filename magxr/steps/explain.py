@@ -72,9 +72,10 @@ def explain(
     -------
     xarray.DataArray
         ``contribution`` (or ``gradcam``, or ``occlusion``), float32, on the cells of the window, in the
-        input's dim order and directions. Positive speaks for linear, negative against. Attributes: ``logit``, ``probability`` (of
-        linear), ``elsewhere`` (part of the logit without a place), ``model``, ``sha256``, ``method``,
-        ``window`` (cells), ``latitude`` and ``longitude`` of its middle, and ``missing_share``.
+        input's dim order and directions. Positive speaks for linear, negative against. Attributes: ``logit``,
+        ``probability`` (of linear), ``elsewhere`` (part of the logit without a place; NaN for occlusion,
+        which is no sum), ``model``, ``sha256``, ``method``, ``window`` (cells), ``latitude`` and
+        ``longitude`` of its middle, and ``missing_share``.
 
     Raises
     ------

@@ -34,6 +34,14 @@ class Predictor(Protocol):
         ...
 
 
+class Doubting(Protocol):
+    """What ``classify(doubt=True)`` needs besides."""
+
+    def predict_with_doubt(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the answers of `magxr.models.doubt.ANSWERS`, shape (4, n)."""
+        ...
+
+
 class _Loaded:
     """A model of the package as a `Predictor`: the spec travels, the network stays in the worker."""
 
@@ -46,6 +54,15 @@ class _Loaded:
         from magxr.models.worker import predict
 
         return predict(self.spec, windows)
+
+    def check_doubt(self) -> None:
+        """Refuse a model that does not know how sure it is, before any work."""
+        self.spec.doubt_file()
+
+    def predict_with_doubt(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        from magxr.models.worker import predict_with_doubt
+
+        return predict_with_doubt(self.spec, windows)
 
 
 def predictor_of(model: Any, batch: int | None) -> Predictor:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from magxr.chunked.blocks import Reach
     from magxr.geogrid import Grid
     from magxr.kernels.windows import Centres
-    from magxr.steps.predictor import Predictor
+    from magxr.steps.predictor import Doubting, Predictor
 
 _LEAST, _MOST = 12, 20
 """Side of an output chunk, predictions: room for the halo of 25 neighbours, and a few minutes of network."""
@@ -115,9 +115,17 @@ def probability_task(
     predictor: Predictor,
     batch: int,
     max_missing: float,
+    answers: int = 0,
 ) -> NDArray[np.float32]:
-    """Return the probabilities of a block: windows streamed to the model by batches; NaN: no answer."""
-    out = np.full(shape, np.nan, dtype=np.float32)
+    """Return the probabilities of a block: windows streamed to the model by batches; NaN: no answer.
+
+    With ``answers`` there are as many values to a window, the first being the probability, along a dim
+    before the others.
+    """
+    many = max(answers, 1)
+    out = np.full((many, *shape), np.nan, dtype=np.float32)
+    if not answers:
+        out = out[0]
     if block is None:
         return out
     check_block(block, infinite=True)
@@ -126,18 +134,21 @@ def probability_task(
     share = shares(missing_cells(block, mask), real, size, *places)
     empty = shares(~np.isfinite(block), real, size, *places) >= 1.0
     wanted = np.flatnonzero((share <= max_missing) & ~empty)
-    found = np.full(share.size, np.nan, dtype=np.float32)
+    found = np.full((many, share.size), np.nan, dtype=np.float32)
     clean = np.where(np.isfinite(block), block, np.nan).astype(np.float32)
     generator = stream(clean, size, stride)
     for n in range(0, len(wanted), batch):
         now = wanted[n : n + batch]
         images = np.stack([generator[int(k)].values for k in now])
-        found[now] = _answer(predictor, images)
-    out[tuple(slice(a, b) for a, b in answered)] = found.reshape(share.shape)
+        found[:, now] = _answer(predictor, images, answers)
+    (south, north), (west, east) = answered
+    out[..., south:north, west:east] = found.reshape((*out.shape[:-2], *share.shape))
     return out
 
 
-def _answer(predictor: Predictor, images: NDArray[np.float32]) -> NDArray[np.float32]:
+def _answer(predictor: Predictor, images: NDArray[np.float32], answers: int) -> NDArray[np.float32]:
+    if answers:
+        return cast("Doubting", predictor).predict_with_doubt(images)
     answer = np.asarray(predictor.predict(images), dtype=np.float32)
     if answer.shape != (len(images),):
         msg = f"the model answered shape {answer.shape}, not ({len(images)},), one for each window"
