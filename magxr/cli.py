@@ -192,10 +192,8 @@ def _train_parser(commands: argparse._SubParsersAction[_Parser]) -> None:
 def _train(arguments: argparse.Namespace) -> int:
     from magxr.runs.training import train_from_labels
 
-    given = {
-        k: v for k, v in vars(arguments).items() if k not in {"call", "verbose", "maps", "labels", "out"}
-    }
-    spec, report = train_from_labels(arguments.maps, arguments.labels, arguments.out, **given)
+    given = {k: v for k, v in vars(arguments).items() if k not in {"call", "verbose"}}
+    spec, report = train_from_labels(**given)
     test = report["test"]
     low, high = test["accuracy_interval"]
     print(f"test accuracy {100 * test['accuracy']:.1f} % of {test['windows']} windows, ", end="")

@@ -110,7 +110,7 @@ def train_from_labels(
             chosen.anomaly, trunk=trunk, trunk_weights=trunk_weights, kind=str(FEATURES[head]), cache=cache
         )
     model = train(
-        chosen.anomaly.values if given is None else None,
+        chosen.anomaly.data if given is None else None,
         truth,
         groups=block_ids(positions, block=block) if split == "block" else None,
         positions=positions,

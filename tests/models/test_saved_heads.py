@@ -125,7 +125,7 @@ def test_dense_heads_and_ensembles_predict_what_they_said(tmp_path):
             values[kind],
             labels,
             codes,
-            Protocol(epochs=4, batch_size=8),
+            protocol,
             head=head,
             members=members,
             window=32,
