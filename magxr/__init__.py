@@ -25,11 +25,13 @@ _HOME = {
     "windows": "magxr.steps.windows",
     "label_windows": "magxr.steps.labels",
     "classify": "magxr.steps.classify",
+    "explain": "magxr.steps.explain",
     "calibrate": "magxr.steps.calibrate",
     "percent_linear": "magxr.steps.calibrate",
     "plot": "magxr.view.plot",
     "open_region": "magxr.io.catalog",
     "regions": "magxr.io.catalog",
+    "backbones": "magxr.models.availability",
     "open_anomaly": "magxr.io.read",
     "run": "magxr.runs.pipeline",
 }
@@ -40,10 +42,12 @@ __all__ = ["__version__", "accessor", "errors", *_HOME]
 if TYPE_CHECKING:  # so that type checkers and editors see what `__getattr__` finds
     from magxr.io.catalog import open_region, regions
     from magxr.io.read import open_anomaly
+    from magxr.models.availability import backbones
     from magxr.runs.pipeline import run
     from magxr.steps.calibrate import calibrate, percent_linear
     from magxr.steps.classify import classify
     from magxr.steps.diffusion import diffuse, structure
+    from magxr.steps.explain import explain
     from magxr.steps.gridding import grid, grid_points, suggest_spacing
     from magxr.steps.labels import label_windows
     from magxr.steps.lowrank import denoise
