@@ -168,9 +168,9 @@ def _train_parser(commands: argparse._SubParsersAction[_Parser]) -> None:
     p.add_argument("--block", type=int, default=1000, help="side of a block of the split, cells (1000)")
     p.add_argument(
         "--head",
-        choices=["pooled", "dense", "cnn"],
+        choices=["pooled", "dense", "cnn", "aligned"],
         default="pooled",
-        help="pooled, or the paper's two networks",
+        help="pooled, the paper's two networks, or aligned, which needs no network (pooled)",
     )
     p.add_argument("--trunk", default="vgg16-hed", help="name of the trunk (vgg16-hed)")
     p.add_argument("--trunk-weights", help="local weights file, for a trunk that comes without")

@@ -66,7 +66,7 @@ def train_from_labels(
         Which map of the store to train on.
     stride : int
         Stride that the labelled windows were cut with, cells.
-    head : {"pooled", "dense", "cnn"}
+    head : {"pooled", "dense", "cnn", "aligned"}
         See `magxr.models.train.train`.
     trunk, trunk_weights : str, str or Path
         See `magxr.models.worker.features`.
