@@ -166,6 +166,25 @@ def _train_parser(commands: argparse._SubParsersAction[_Parser]) -> None:
         "--split", choices=["block", "random"], default="block", help="block, or random as the paper"
     )
     p.add_argument("--block", type=int, default=1000, help="side of a block of the split, cells (1000)")
+    p.add_argument(
+        "--head",
+        choices=["pooled", "dense", "cnn", "aligned"],
+        default="pooled",
+        help="pooled, the paper's two networks, or aligned, which needs no network (pooled)",
+    )
+    p.add_argument("--trunk", default="vgg16-hed", help="name of the trunk (vgg16-hed)")
+    p.add_argument("--trunk-weights", help="local weights file, for a trunk that comes without")
+    p.add_argument(
+        "--folds", type=int, help="cross-validate with so many folds; their heads become one model"
+    )
+    p.add_argument("--members", type=int, default=1, help="heads with other seeds that are averaged (1)")
+    p.add_argument("--cache", metavar="FOLDER", help="keep the trunk's features here, for the next training")
+    p.add_argument(
+        "--checkpoint", metavar="FOLDER", help="keep the state here; an interrupted training goes on"
+    )
+    p.add_argument("--patience", type=int, help="stop after so many epochs that do not improve validation")
+    p.add_argument("--balanced", action="store_true", help="weigh the classes so that both count alike")
+    p.add_argument("--max-missing", type=float, default=0.2, help="largest share of missing cells (0.2)")
     p.add_argument("--epochs", type=int, default=25)
     p.add_argument("--seed", type=int, default=0)
     p.set_defaults(call=_train)
@@ -174,17 +193,8 @@ def _train_parser(commands: argparse._SubParsersAction[_Parser]) -> None:
 def _train(arguments: argparse.Namespace) -> int:
     from magxr.runs.training import train_from_labels
 
-    spec, report = train_from_labels(
-        arguments.maps,
-        arguments.labels,
-        arguments.out,
-        variable=arguments.variable,
-        stride=arguments.stride,
-        split=arguments.split,
-        block=arguments.block,
-        epochs=arguments.epochs,
-        seed=arguments.seed,
-    )
+    given = {k: v for k, v in vars(arguments).items() if k not in {"call", "verbose"}}
+    spec, report = train_from_labels(**given)
     test = report["test"]
     low, high = test["accuracy_interval"]
     print(f"test accuracy {100 * test['accuracy']:.1f} % of {test['windows']} windows, ", end="")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from math import prod
 from typing import TYPE_CHECKING, Any
 
 from magxr._version import __version__
@@ -40,6 +39,7 @@ def item(card: Mapping[str, Any], *, head_bytes: int) -> dict[str, Any]:
     spec, training = card["spec"], card["training"]
     own = int(training["parameters"])
     low, high = spec["spacing"]
+    framework = "Keras" if spec["trunk"] != NO_TRUNK or spec["head"] == "cnn" else "NumPy"
     properties = {
         "datetime": None,
         "start_datetime": "0001-01-01T00:00:00Z",
@@ -49,19 +49,13 @@ def item(card: Mapping[str, Any], *, head_bytes: int) -> dict[str, Any]:
         "mlm:name": _name(spec["name"]),
         "mlm:architecture": _architecture(spec),
         "mlm:tasks": ["scene-classification"],
-        "mlm:framework": "Keras" if spec["trunk"] != NO_TRUNK or spec["head"] == "cnn" else "NumPy",
-        "mlm:framework_version": _version(
-            dict(map(tuple, spec["versions"])).get(
-                "keras" if spec["trunk"] != NO_TRUNK or spec["head"] == "cnn" else "numpy"
-            )
-        ),
+        "mlm:framework": framework,
+        "mlm:framework_version": _version(dict(map(tuple, spec["versions"])).get(framework.lower())),
         "mlm:total_parameters": own + _trunk_parameters(spec),
         "mlm:memory_size": 4 * (own + _trunk_parameters(spec)),
         "mlm:batch_size_suggestion": spec["batch"],
         "mlm:pretrained": spec["trunk"] != NO_TRUNK,
-        "mlm:pretrained_source": None
-        if spec["trunk"] == NO_TRUNK
-        else f"{backbone(spec['trunk']).description}; SHA-256 {spec['trunk_sha256']}",
+        "mlm:pretrained_source": _source(spec),
         "mlm:accelerator": None,
         "mlm:accelerator_constrained": False,
         "mlm:hyperparameters": dict(training["protocol"]) or {"epochs": None},
@@ -137,10 +131,17 @@ def _architecture(spec: Mapping[str, Any]) -> str:
     return f"{spec['trunk']}, frozen, with a {spec['head']} head"
 
 
+def _source(spec: Mapping[str, Any]) -> str | None:
+    if spec["trunk"] == NO_TRUNK:
+        return None
+    described = backbone(spec["trunk"]).described(spec.get("trunk_weights"))
+    return f"{described}; SHA-256 {spec['trunk_sha256']}"
+
+
 def _trunk_parameters(spec: Mapping[str, Any]) -> int:
     if spec["trunk"] == NO_TRUNK:
         return 0
-    return sum(prod(layer.kernel) + layer.kernel[-1] for layer in backbone(spec["trunk"]).layers)
+    return backbone(spec["trunk"]).parameters
 
 
 def _name(name: str) -> str:

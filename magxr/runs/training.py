@@ -5,17 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from magxr.errors import GridError, StoreError
 from magxr.geogrid import describe
 from magxr.io.read import open_anomaly
 from magxr.io.store import is_zarr
+from magxr.models.backbones import EMBEDDED
+from magxr.models.heads import FEATURES, check_head
 from magxr.models.split import block_ids
 from magxr.models.train import train
+from magxr.models.vet import check_missing
+from magxr.steps.features import features
 from magxr.steps.labels import label_windows
 from magxr.steps.windows import windows
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from magxr.models.spec import ModelSpec
+    from magxr.models.train import HeadName
 
 WINDOW = 250
 """Side of a window, cells: what the shipped trunk and the paper use."""
@@ -28,9 +37,19 @@ def train_from_labels(
     *,
     variable: str = "anomaly",
     stride: int = 50,
+    head: HeadName = "pooled",
+    trunk: str = EMBEDDED,
+    trunk_weights: str | Path | None = None,
     split: Literal["block", "random"] = "block",
     block: int = 1000,
+    folds: int | None = None,
+    members: int = 1,
+    cache: str | Path | None = None,
+    checkpoint: str | Path | None = None,
     epochs: int = 25,
+    patience: int | None = None,
+    balanced: bool = False,
+    max_missing: float = 0.2,
     seed: int = 0,
 ) -> tuple[ModelSpec, dict[str, Any]]:
     """Train a head on the labelled windows of a prepared map and save it with its card.
@@ -47,12 +66,24 @@ def train_from_labels(
         Which map of the store to train on.
     stride : int
         Stride that the labelled windows were cut with, cells.
+    head : {"pooled", "dense", "cnn", "aligned"}
+        See `magxr.models.train.train`.
+    trunk, trunk_weights : str, str or Path
+        See `magxr.models.worker.features`.
     split : {"block", "random"}
         Whole blocks of ``block`` cells to one set each, or windows at random (the paper).
     block : int
         Side of a block, cells.
-    epochs, seed : int
-        See `magxr.models.train.Protocol`.
+    folds, members : int
+        Cross-validate, and average over seeds; see `magxr.models.train.train`.
+    cache : str or Path, optional
+        Folder of features, see `magxr.steps.features.features`: a second training runs no trunk.
+    checkpoint : str or Path, optional
+        Folder for the state of an interrupted training.
+    epochs, patience, balanced, seed
+        See `magxr.models.protocol.Protocol`.
+    max_missing : float
+        Windows with a larger share of missing or filled cells are left out, with a warning.
 
     Returns
     -------
@@ -67,31 +98,53 @@ def train_from_labels(
     if Path(out).exists():
         msg = f"{str(out)!r} is already there; choose another folder or remove it"
         raise StoreError(msg)
+    check_head(head)
     inside = Path(maps) / "maps"
     source = inside if is_zarr(inside) else Path(maps)
     ds = open_anomaly(source, variable=variable if source == inside else None)
-    cut = windows(ds, size=WINDOW, stride=stride)
-    table = label_windows(cut, table=labels)
-    known = table.label.values >= 0
-    if not known.any():
-        msg = f"{labels} labels no window 0 or 1: all are ambiguous (-1) or missing; label some"
-        raise GridError(msg)
-    chosen = cut.isel(window=known)
-    positions = list(zip(chosen.start_row.values.tolist(), chosen.start_column.values.tolist(), strict=True))
+    chosen, truth = _labelled(windows(ds, size=WINDOW, stride=stride), labels, max_missing)
+    positions = np.column_stack([chosen.start_row.values, chosen.start_column.values])
+    given = None
+    if head != "cnn":
+        given = features(
+            chosen.anomaly, trunk=trunk, trunk_weights=trunk_weights, kind=str(FEATURES[head]), cache=cache
+        )
     model = train(
-        chosen.anomaly.values,
-        table.label.values[known],
+        chosen.anomaly.data if given is None else None,
+        truth,
         groups=block_ids(positions, block=block) if split == "block" else None,
         positions=positions,
         split=split,
+        folds=folds,
+        members=members,
         epochs=epochs,
+        patience=patience,
+        balanced=balanced,
         seed=seed,
+        head=head,
+        trunk=trunk,
+        trunk_weights=trunk_weights,
+        features=given,
+        max_missing=1.0,  # those were left out above, filled cells counted
+        checkpoint=checkpoint,
     )
     grid, _ = describe(ds.anomaly)
     arcmin = grid.spacing[0] * 60
     spec = model.save(
         out,
         spacing=(0.8 * arcmin, 1.25 * arcmin),
-        trained_on=f"{known.sum()} windows labelled in {Path(labels).name}",
+        trained_on=f"{truth.size} windows labelled in {Path(labels).name}",
     )
     return spec, model.report
+
+
+def _labelled(cut: xr.Dataset, labels: str | Path, max_missing: float) -> tuple[xr.Dataset, Any]:
+    """Return the windows that are labelled 0 or 1 and hold enough values, and their labels."""
+    table = label_windows(cut, table=labels)
+    known = table.label.values >= 0
+    if not known.any():
+        msg = f"{labels} labels no window 0 or 1: all are ambiguous (-1) or missing; label some"
+        raise GridError(msg)
+    chosen = cut.sel(window=table.window.values[known])
+    enough = check_missing(chosen.missing_share.values, max_missing)
+    return chosen.isel(window=enough), table.label.values[known][enough]

@@ -15,6 +15,7 @@ from magxr.io.featurestore import FeatureStore, log, open_features
 from magxr.models import engine
 from magxr.models.backbones import EMBEDDED
 from magxr.models.features import Features, InMemory, Recipe, compute, keys, recipe
+from magxr.models.trained import NO_TRUNK
 from magxr.models.worker import check_windows
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ def features(
         msg = "there are no windows to compute features of; label some, or cut smaller ones"
         raise GridError(msg)
     made = recipe(int(first.shape[-1]), trunk=trunk, trunk_weights=trunk_weights, kind=kind, dtype=dtype)
-    engine.check_installed()
+    if made.trunk != NO_TRUNK:
+        engine.check_installed()
     store = None if cache is None else open_features(cache, made.about())
     shelf = _Shelf(store)
     if isinstance(blocks, list):

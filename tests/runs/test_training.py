@@ -1,11 +1,12 @@
 """`magxr train`: from a label table to a model that classifies."""
 
+import numpy as np
 import pytest
 
 from magxr.cli import main
 from magxr.errors import StoreError
 from magxr.io.labels import write_labels
-from magxr.models.spec import load
+from magxr.models.spec import card, load
 from magxr.runs.training import train_from_labels
 from magxr.steps.labels import label_windows
 from magxr.steps.windows import windows
@@ -13,7 +14,7 @@ from magxr.synthetic.scenes import scene
 
 
 @pytest.mark.network_model
-def test_trains_from_a_label_table(tmp_path, capsys):
+def test_trains_from_a_label_table(tmp_path, capsys, monkeypatch):
     made = scene(14, (700, 700), kind="mixed", holes=False, tracks="full")
     made[["anomaly"]].to_zarr(tmp_path / "map.zarr", consolidated=False)
     cut = windows(made[["anomaly"]], stride=90)
@@ -28,8 +29,22 @@ def test_trains_from_a_label_table(tmp_path, capsys):
         "--out",
         str(out),
     ]
-    assert main([*command, "--stride", "90", "--split", "random", "--epochs", "3"]) == 0
+    cache = str(tmp_path / "cache")
+    command += ["--stride", "90", "--split", "random", "--epochs", "3", "--cache", cache]
+    assert main(command) == 0
     assert "test accuracy" in capsys.readouterr().out
     assert load(out).window == 250
     with pytest.raises(StoreError, match="already there"):
         train_from_labels(tmp_path / "map.zarr", tmp_path / "labels.csv", out)
+
+    def no_trunk(*_, **__):
+        pytest.fail("the features are in the cache: the trunk has nothing to do")
+
+    monkeypatch.setattr("magxr.models.worker.features", no_trunk)
+    command[command.index(str(out))] = str(tmp_path / "folds")
+    more = ["--folds", "3", "--members", "2", "--patience", "2", "--checkpoint", str(tmp_path / "state")]
+    assert main([*command, *more]) == 0
+    report = card(tmp_path / "folds")["training"]
+    assert (report["members"], report["folds"], len(report["test_by_fold"])) == (6, 3, 3)
+    assert report["test"]["windows"] == np.sum(labels.label.values >= 0)
+    assert len(list((tmp_path / "state").iterdir())) == 6

@@ -136,7 +136,9 @@ def test_float16_is_refused_where_it_is_too_narrow(trunk, tmp_path):
     made = features(WINDOWS, dtype="float16", cache=tmp_path / "c")
     assert made.dtype == np.float16
     np.testing.assert_array_equal(made.read(), expected().astype("f2"))
-    with pytest.raises(ModelError, match="that float16 does not hold; keep them as float32"):
+    # not in threads, which would go on with their windows into the next test
+    refused = pytest.raises(ModelError, match="that float16 does not hold; keep them as float32")
+    with dask.config.set(scheduler="sync"), refused:
         features(1e6 * WINDOWS + 1e6, dtype="float16")
 
 
@@ -166,3 +168,15 @@ def test_the_real_trunk_gives_what_the_worker_gives(tmp_path):
     np.testing.assert_array_equal(pooled.read(), worker.features("vgg16-hed", windows))
     maps = flat.read().reshape(3, -1, 512).astype("f8")
     np.testing.assert_allclose(maps.mean(axis=1), pooled.read()[:, :512], rtol=1e-4, atol=1e-4)
+
+
+def test_features_that_need_no_trunk_are_kept_too(tmp_path, monkeypatch):
+    from magxr.models import engine
+
+    monkeypatch.setattr(engine, "check_installed", lambda: pytest.fail("no network is needed"))
+    windows = RNG.normal(size=(5, 64, 64)).astype("f4")
+    first = features(windows, kind="alignment", cache=tmp_path / "c")
+    again = features(windows, kind="alignment", cache=tmp_path / "c")
+    assert (first.computed, again.hits) == (5, 5)
+    np.testing.assert_array_equal(first.read(), again.read())
+    assert first.recipe.trunk == "none"
