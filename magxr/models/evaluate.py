@@ -179,19 +179,18 @@ def block_interval(
     threshold, confidence : float
     draws, seed : int
         Number of redraws, and the seed that fixes them.
+
+    See Also
+    --------
+    magxr.models.bootstrap.interval : The same with its value, and for other statistics.
     """
-    rng = np.random.default_rng(seed)
-    _, code = np.unique(np.asarray(groups), return_inverse=True)
-    counts = np.zeros((code.max() + 1, 4))
-    truth, called = np.asarray(labels) == 1, np.asarray(probability) >= threshold
-    np.add.at(counts, (code, 2 * (~truth) + (truth != called)), 1)
-    drawn = counts[rng.integers(0, len(counts), (draws, len(counts)))].sum(axis=1)
-    both = drawn[(drawn[:, :2].sum(axis=1) > 0) & (drawn[:, 2:].sum(axis=1) > 0)]
-    if len(both) == 0:
-        return 0.0, 1.0
-    balanced = (both[:, 0] / both[:, :2].sum(axis=1) + both[:, 2] / both[:, 2:].sum(axis=1)) / 2
-    low, high = np.quantile(balanced, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)
+    from magxr.models import bootstrap
+
+    found = bootstrap.interval(
+        labels, probability, groups,
+        threshold=threshold, confidence=confidence, draws=draws, seed=seed,
+    )  # fmt: skip
+    return found.low, found.high
 
 
 def _share(part: int, whole: int) -> float:
