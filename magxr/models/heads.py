@@ -1,111 +1,72 @@
-"""The pooled head: a logistic model on the mean and standard deviation of the trunk's features."""
+"""Heads: what there are, and how any of them is read from its file."""
 
 from __future__ import annotations
 
-import io
-import zipfile
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from magxr.errors import ModelError
+from magxr.models import archive, cnn_head, dense_head, pooled_head
+from magxr.models.cnn_head import CnnHead
+from magxr.models.dense_head import DenseHead
+from magxr.models.ensemble import Ensemble
+from magxr.models.pooled_head import PooledHead, sigmoid
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
-_ARRAYS = ("mean", "scale", "weights", "bias")
-_WEAKEST = 1e-6
-"""Spread, relative to a feature's size, below which the feature is constant and left out."""
+    Head = PooledHead | DenseHead | Ensemble | CnnHead
+
+__all__ = ["FEATURES", "CnnHead", "DenseHead", "Ensemble", "PooledHead", "read_head", "sigmoid"]
+
+FEATURES = {"pooled": "pooled", "dense": "flat", "cnn": None}
+"""Head -> the features it takes unless told otherwise, see `magxr.models.kinds`; None: windows."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PooledHead:
-    """Standardise, weigh, sum, squash: ``p = 1 / (1 + exp(-(weights . (f - mean) / scale + bias)))``."""
-
-    mean: NDArray[np.float32]
-    """Mean of every feature over the training windows, shape (d,)."""
-    scale: NDArray[np.float32]
-    """Standard deviation of every feature over the training windows; infinite for a constant feature."""
-    weights: NDArray[np.float32]
-    """One weight per standardised feature, shape (d,)."""
-    bias: float
-
-    @property
-    def parameters(self) -> int:
-        """Number of trained parameters."""
-        return self.weights.size + 1
-
-    def probability(self, features: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Return the probability of "linear" for features of shape (n, d)."""
-        return sigmoid(self.standardise(features) @ self.weights.astype(np.float64) + self.bias).astype("f4")
-
-    def standardise(self, features: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Return features with zero mean and unit variance over the training windows."""
-        shifted = np.asarray(features, dtype=np.float64) - self.mean
-        return np.asarray(shifted / self.scale, dtype=np.float64)
-
-    def to_bytes(self) -> bytes:
-        """Return the head as the bytes of an ``.npz`` file: the same head gives the same bytes."""
-        stream = io.BytesIO()
-        with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name in _ARRAYS:
-                part = io.BytesIO()
-                np.lib.format.write_array(
-                    part, np.asarray(getattr(self, name), np.float32), allow_pickle=False
-                )
-                archive.writestr(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), part.getvalue())
-        return stream.getvalue()
+def check_head(name: str) -> None:
+    """Refuse a head that there is not."""
+    if name not in FEATURES:
+        msg = f"unknown head {name!r}; there are {', '.join(map(repr, FEATURES))}"
+        raise ModelError(msg)
 
 
-def spread(features: NDArray[np.floating]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return mean and standard deviation of every feature; the deviation is infinite where it is nothing."""
-    values = np.asarray(features, dtype=np.float64)
-    mean, scale = values.mean(axis=0), values.std(axis=0)
-    scale[scale <= _WEAKEST * np.maximum(np.abs(mean), _WEAKEST)] = np.inf
-    return mean.astype(np.float32), scale.astype(np.float32)
-
-
-def sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Logistic function without overflow."""
-    return 0.5 * (1.0 + np.tanh(0.5 * x))
-
-
-def read_head(path: Path) -> PooledHead:
+def read_head(path: Path) -> Head:
     """Read a head from its ``.npz`` file; objects are refused, so no code can run.
+
+    Parameters
+    ----------
+    path : Path
+        Written by `magxr.models.card.save`. The names of the arrays tell what it is.
 
     Raises
     ------
     ModelError
         If the file is missing, is not such an archive, holds Python objects, or arrays do not fit.
     """
-    if not path.is_file():
-        msg = f"the weights file {path} does not exist; restore it or train the model again"
+    arrays = archive.unpack(path)
+    if "member0.bias" not in arrays and "member0.bias0" not in arrays:
+        return _one(arrays, str(path))
+    parts: dict[str, dict[str, NDArray[np.float32]]] = {}
+    for name, array in arrays.items():
+        member, _, own = name.partition(".")
+        parts.setdefault(member, {})[own] = array
+    wanted = [f"member{i}" for i in range(len(parts))]
+    if sorted(parts) != sorted(wanted):
+        msg = f"{path} is no ensemble: it has the members {sorted(parts)}, expected {wanted}"
         raise ModelError(msg)
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            missing = sorted(set(_ARRAYS) - set(archive.files))
-            if missing:
-                msg = f"{path} is not a pooled head: it has {sorted(archive.files)} and lacks {missing}"
-                raise ModelError(msg)
-            arrays = {name: archive[name] for name in _ARRAYS}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError) as error:
-        if isinstance(error, ModelError):
-            raise
-        msg = f"{path} cannot be read as a pooled head ({error}); it must be an .npz of plain float arrays"
-        raise ModelError(msg) from error
-    width = arrays["weights"].shape
-    for name, wanted in (("mean", width), ("scale", width), ("weights", width), ("bias", ())):
-        array = arrays[name]
-        if array.dtype.kind != "f" or array.shape != wanted or len(width) != 1:
-            msg = (
-                f"{path}: array {name!r} is {array.dtype} of shape {array.shape}, expected floats of {wanted}"
-            )
-            raise ModelError(msg)
-        finite = np.isfinite(array) if name != "scale" else array > 0
-        if not finite.all():
-            msg = f"{path}: array {name!r} has values no trained head has (NaN, infinite, not positive)"
-            raise ModelError(msg)
-    return PooledHead(arrays["mean"], arrays["scale"], arrays["weights"], float(arrays["bias"]))
+    members = [_one(parts[m], f"{path}, {m}") for m in wanted]
+    if len({(m.kind, m.length) for m in members if not isinstance(m, CnnHead)}) != 1 or any(
+        isinstance(m, CnnHead) for m in members
+    ):
+        msg = f"{path} is no ensemble: its members are of different kinds, or take different features"
+        raise ModelError(msg)
+    return Ensemble(tuple(m for m in members if not isinstance(m, CnnHead)))
+
+
+def _one(arrays: archive.Arrays, where: str) -> PooledHead | DenseHead | CnnHead:
+    first = arrays.get("kernel0")
+    if first is None:
+        return pooled_head.from_arrays(arrays, where)
+    return cnn_head.from_arrays(arrays, where) if first.ndim == 4 else dense_head.from_arrays(arrays, where)

@@ -18,9 +18,12 @@ from magxr.errors import ModelError
 from magxr.models import engine, weights
 from magxr.models.backbones import EMBEDDED, backbone
 from magxr.models.heads import read_head
+from magxr.models.kinds import kind_of
 
 FORMAT = "magxr-model"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""2 added dense heads, CNNs, ensembles and kinds of features; version 1 is read as it was written."""
+_READ = (1, 2)
 HEAD_FILE = "head.npz"
 CARD_FILE = "card.json"
 SHIPPED = {"default": "default"}
@@ -37,12 +40,15 @@ class ModelSpec:
     sha256: str
     """Of that file."""
     trunk: str = EMBEDDED
-    """Name of the trunk, see `magxr.models.backbones`."""
+    """Name of the trunk, see `magxr.models.backbones`; "none" for a CNN, which has none."""
     trunk_sha256: str = weights.HED_SHA256
     """Of the trunk's weights file."""
     trunk_weights: str | None = None
     """Path of the trunk's weights file; None for the one that an installed package brings."""
     head: str = "pooled"
+    """Kind of the head: "pooled", "dense" or "cnn"."""
+    features: str = "pooled"
+    """Kind of features it takes, see `magxr.models.kinds`; a CNN takes windows."""
     window: int = 250
     """Side of the square window, pixels."""
     batch: int = 8
@@ -86,6 +92,10 @@ class ModelSpec:
             msg = f"model {self.name!r}: the weights file {head} does not exist; {fix}"
             raise ModelError(msg)
         weights.check_hash(head, self.sha256)
+        if self.head == "cnn":
+            engine.check_installed()
+            return
+        kind_of(self.features)
         trunk = self.trunk_file()
         weights.check_hash(trunk, self.trunk_sha256, backbone(self.trunk).layers)
         engine.check_installed()
@@ -154,10 +164,10 @@ def _read_card(folder: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         msg = f'{path} is not a magxr model card: it lacks "format": {FORMAT!r}; train one with magxr train'
         raise ModelError(msg)
-    if content.get("format_version") != FORMAT_VERSION:
+    if content.get("format_version") not in _READ:
         msg = (
             f"{path} has format version {content.get('format_version')!r}, this magxr reads "
-            f"{FORMAT_VERSION}; use the magxr that wrote it, or train again"
+            f"{' and '.join(map(str, _READ))}; use the magxr that wrote it, or train again"
         )
         raise ModelError(msg)
     return content
@@ -179,7 +189,10 @@ def _read(folder: Path, name: str) -> ModelSpec:
     spec = ModelSpec(**fields)
     if spec.head_file().is_file():
         weights.check_hash(spec.head_file(), spec.sha256)
-        read_head(spec.head_file())
+        head = read_head(spec.head_file())
+        if head.kind != spec.head:
+            msg = f"model {name!r}: the card says {spec.head!r}, {HEAD_FILE} is {head.kind!r}; restore both"
+            raise ModelError(msg)
     return spec
 
 

@@ -2,116 +2,70 @@
 
 from __future__ import annotations
 
-import warnings
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from magxr.errors import MagxrWarning, ModelError, ParameterError
+from magxr.errors import ModelError, ParameterError
 from magxr.models import split as splits
-from magxr.models import worker
+from magxr.models import vet, worker
 from magxr.models.backbones import EMBEDDED, backbone
-from magxr.models.evaluate import confusion
-from magxr.models.heads import PooledHead, sigmoid, spread
+from magxr.models.features import Features, as_features, of_windows
+from magxr.models.folds import fold_codes
+from magxr.models.heads import FEATURES, check_head
+from magxr.models.learn import learn
+from magxr.models.protocol import Protocol
+from magxr.models.samples import MEMORY
+from magxr.models.trained import NO_TRUNK, TrainedModel
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import ArrayLike, NDArray
 
-_CONSTANT = 1e-3
-"""Range of probabilities over the training set below which a network has collapsed to a constant."""
+__all__ = ["Protocol", "TrainedModel", "train", "train_on_features"]
 
-
-@dataclass(frozen=True, slots=True)
-class Protocol:
-    """How a head is trained. The defaults are the paper's."""
-
-    epochs: int = 25
-    batch_size: int = 32
-    learning_rate: float = 1e-3
-    seed: int = 0
-    weight_decay: float = 0.0
-    """Half the squared weights times this is added to the loss; the paper has none."""
-    balanced: bool = False
-    """Weigh the classes so that both count alike; the paper does not."""
-
-    def check(self) -> None:
-        """Refuse values out of range."""
-        for name, value, good in (
-            ("epochs", self.epochs, self.epochs >= 1),
-            ("batch_size", self.batch_size, self.batch_size >= 1),
-            ("learning_rate", self.learning_rate, 0 < self.learning_rate < np.inf),
-            ("weight_decay", self.weight_decay, 0 <= self.weight_decay < np.inf),
-        ):
-            if not good:
-                rule = "not negative" if name == "weight_decay" else "positive"
-                msg = f"{name}={value} is out of range: it must be {rule} and finite"
-                raise ParameterError(msg)
-
-
-@dataclass(frozen=True, slots=True)
-class TrainedModel:
-    """A trained head and everything known about its training."""
-
-    head: PooledHead
-    trunk: str
-    trunk_weights: str | None
-    window: int | None
-    report: dict[str, Any] = field(repr=False)
-    """Protocol, split, history, accuracies with intervals, leakage: plain numbers, goes into the card."""
-
-    def save(
-        self,
-        folder: str | Path,
-        *,
-        name: str | None = None,
-        spacing: tuple[float, float],
-        trained_on: str,
-        limits: tuple[str, ...] = (),
-        overwrite: bool = False,
-    ) -> Any:
-        """Write head and card into a folder and return its `ModelSpec`; see `magxr.models.card.save`."""
-        from magxr.models import card
-
-        return card.save(
-            self,
-            folder,
-            name=name,
-            spacing=spacing,
-            trained_on=trained_on,
-            limits=limits,
-            overwrite=overwrite,
-        )
+HeadName = Literal["pooled", "dense", "cnn"]
 
 
 def train(
-    windows: NDArray[np.floating],
+    windows: NDArray[np.floating] | None,
     labels: ArrayLike,
     *,
     groups: ArrayLike | None = None,
     positions: ArrayLike | None = None,
     split: splits.Split = "block",
     ratio: tuple[float, float, float] = (6, 2, 2),
+    folds: int | None = None,
+    members: int = 1,
     epochs: int = 25,
     batch_size: int = 32,
     learning_rate: float = 1e-3,
     weight_decay: float = 0.0,
     balanced: bool = False,
+    patience: int | None = None,
+    dropout: float = 0.0,
+    guarded: bool = True,
     seed: int = 0,
     retries: int = 3,
-    head: Literal["pooled"] = "pooled",
+    head: HeadName = "pooled",
+    outputs: Literal[1, 2] = 1,
     trunk: str = EMBEDDED,
     trunk_weights: str | Path | None = None,
+    features: Features | None = None,
+    max_missing: float = 0.2,
+    memory: int = MEMORY,
+    checkpoint: str | Path | None = None,
 ) -> TrainedModel:
-    """Train a head on labelled windows with the paper's protocol.
+    """Train a head on labelled windows, with the paper's protocol unless told otherwise.
 
     Parameters
     ----------
-    windows : ndarray of float, shape (n, size, size)
+    windows : ndarray of float, shape (n, size, size), or None
         Anomaly in nT, raw or diffused, as they will be classified; NaN as for `magxr.models.worker.predict`.
-        Every window is scaled to 0..1 by its own extremes.
+        Every window is scaled to 0..1 by its own extremes. A CNN also takes a Dask array. None where
+        ``features`` are given.
     labels : array_like of int, shape (n,)
         1 linear, 0 nonlinear; leave ambiguous windows out.
     groups, split, ratio
@@ -119,16 +73,34 @@ def train(
     positions : array_like of int, shape (n, 2) or (n, 3), optional
         First row and column of every window (with the map's number before them). With them the report says
         how many test pixels were trained on, and a blocked split drops training windows that touch others.
-    epochs, batch_size, learning_rate, weight_decay, balanced
+    folds : int, optional
+        Cross-validate instead of splitting once, see `magxr.models.folds.fold_codes`: the heads of all folds
+        become an ensemble, and "test" in the report is each window by the heads that had not seen its block.
+    members : int
+        Heads with other seeds, in each fold, whose answers are averaged.
+    epochs, batch_size, learning_rate, weight_decay, balanced, patience, dropout, guarded
         See `Protocol`: binary cross-entropy and Adam, 25 epochs of batches of 32 at 0.001 in the paper.
     seed : int
-        Fixes the split and the order of windows.
+        Fixes the split, the order of windows and the start.
     retries : int
         How many other seeds are tried where training collapses to a constant answer.
-    head : {"pooled"}
-        Logistic model on mean and standard deviation of the last feature map.
+    head : {"pooled", "dense", "cnn"}
+        "pooled": a logistic model on mean and standard deviation of the last feature map. "dense": the
+        paper's, on the flattened map: 100, 100, 10 units and one output. "cnn": the paper's network without
+        a trunk, trained end to end by Keras.
+    outputs : {1, 2}
+        Of the CNN, see `magxr.models.architectures.cnn`.
     trunk, trunk_weights
         See `magxr.models.worker.features`.
+    features : magxr.models.features.Features, optional
+        Of the same windows in the same order, from `magxr.steps.features.features`: nothing is computed then.
+    max_missing : float
+        Windows with a larger share of missing cells are left out, with a warning.
+    memory : int
+        Bytes of features held at once, see `magxr.models.samples.Samples`.
+    checkpoint : str or Path, optional
+        Folder where the state is kept after every epoch; an interrupted training goes on from there, bit for
+        bit where the head learns in numpy. It can be removed when the model is saved.
 
     Returns
     -------
@@ -138,9 +110,9 @@ def train(
     Raises
     ------
     ParameterError
-        If labels, groups or numbers do not fit.
+        If labels, groups or numbers do not fit, or one window is labelled both ways.
     ModelError
-        If training collapses for every seed.
+        If training collapses for every seed, or ``features`` are others than the head or the trunk asked for.
 
     Notes
     -----
@@ -148,31 +120,48 @@ def train(
     instead of one per window and epoch.
     """
     truth = np.asarray(labels)
-    if len(windows) != truth.size:
-        msg = f"{len(windows)} windows for {truth.size} labels; there must be one each"
-        raise ParameterError(msg)
+    _check_given(windows, features, truth)
     splits.check_labels(truth)
-    protocol = Protocol(epochs, batch_size, learning_rate, seed, weight_decay, balanced)
+    check_head(head)
+    protocol = Protocol(
+        epochs, batch_size, learning_rate, seed, weight_decay, balanced, patience, dropout, guarded
+    )
     protocol.check()
-    codes = splits.split_windows(truth, split=split, groups=groups, ratio=ratio, seed=seed)
-    size = int(windows.shape[-1])
-    how: dict[str, Any] = {"split": split, "ratio": list(ratio)}
-    if positions is not None:
+    size = int(windows.shape[-1]) if windows is not None else _window_of(features)
+    codes, how = _split(truth, size, positions, groups, split, ratio, folds, seed)
+    lazy = hasattr(windows, "dask")
+    names = features.keys if features is not None else ()
+    if windows is not None and not lazy:
+        names = names or vet.names_of(windows)
+        enough = vet.check_missing(vet.missing_share(windows), max_missing)
+        if not enough.all():
+            codes = np.where(enough, codes, np.int8(splits.LEFT_OUT))
+            how["mostly_missing"] = int(np.sum(~enough))
+            _check_sides(truth, codes, "windows with fewer missing cells")
+    if names:
+        vet.check_contradictions(names, truth, "are the same to the network")
         if split == "block":
-            codes = splits.leave_out_overlaps(positions, codes, size)
-            how["left_out"] = int(np.sum(codes == splits.LEFT_OUT))
-            fix = f"larger blocks: {how['left_out']} windows that touch other sets were left out"
-            splits.check_both_classes(truth, codes, fix)
-        how["leakage"] = splits.leakage(positions, codes, size)
-    values = worker.features(trunk, windows, trunk_weights=trunk_weights)
-    return train_on_features(
-        values, truth, codes, protocol, retries=retries, head=head, trunk=trunk,
-        trunk_weights=trunk_weights, window=size, how=how,
+            each = [vet.leave_out_copies(names, own) for own in np.atleast_2d(codes)]
+            codes = np.stack(each).reshape(codes.shape)
+            _check_sides(truth, codes, "windows that are not copies of each other")
+    if head == "cnn":
+        values: Any = of_windows(windows)
+    elif features is not None:
+        values = features
+    else:
+        kind = str(FEATURES[head])
+        values = worker.features(trunk, np.asarray(windows), trunk_weights=trunk_weights, kind=kind)
+    model = train_on_features(
+        values, truth, codes, protocol, retries=retries, head=head, trunk=trunk, trunk_weights=trunk_weights,
+        window=size, how=how, members=members, outputs=outputs, memory=memory, checkpoint=checkpoint,
     )  # fmt: skip
+    if groups is not None and split == "block":
+        _by_block(model, truth, groups, seed)
+    return model
 
 
 def train_on_features(
-    features: NDArray[np.floating],
+    features: Features | NDArray[np.floating],
     labels: ArrayLike,
     codes: NDArray[np.int8],
     protocol: Protocol | None = None,
@@ -183,129 +172,158 @@ def train_on_features(
     trunk_weights: str | Path | None = None,
     window: int | None = None,
     how: dict[str, Any] | None = None,
+    members: int = 1,
+    outputs: int = 1,
+    memory: int = MEMORY,
+    checkpoint: str | Path | None = None,
 ) -> TrainedModel:
     """Train a head on features that were computed before.
 
     Parameters
     ----------
-    features : ndarray of float, shape (n, d)
-        From `magxr.models.worker.features`.
+    features : Features or ndarray of float, shape (n, d)
+        From `magxr.steps.features.features` or `magxr.models.worker.features`.
     labels : array_like of int, shape (n,)
-    codes : ndarray of int8, shape (n,)
-        From `magxr.models.split.split_windows`; -1 is used for nothing.
+    codes : ndarray of int8, shape (n,) or (folds, n)
+        From `magxr.models.split.split_windows` or `magxr.models.folds.fold_codes`; -1 is used for nothing.
     protocol : Protocol, optional
-    retries, head, trunk, trunk_weights
+    retries, head, trunk, trunk_weights, members, outputs, memory, checkpoint
         As for `train`.
     window : int, optional
-        Side of the windows that the features come from.
+        Side of the windows that the features come from; `Features` know it.
     how : dict, optional
         What the report should say about the split.
     """
     protocol = protocol or Protocol()
     protocol.check()
-    if head != "pooled":
-        msg = f"unknown head {head!r}; there is 'pooled'"
-        raise ModelError(msg)
-    backbone(trunk)
+    check_head(head)
+    if members < 1 or retries < 0:
+        msg = f"members={members} and retries={retries}: at least one member and no fewer than 0 retries"
+        raise ParameterError(msg)
+    if head == "cnn" and (members > 1 or codes.ndim > 1):
+        msg = "a CNN is trained once: leave members= and folds= out, or take the head 'pooled' or 'dense'"
+        raise ParameterError(msg)
+    if head != "dense" and protocol.dropout:
+        msg = f"dropout={protocol.dropout} is for head='dense'; the {head} head has none, or its own"
+        raise ParameterError(msg)
+    if head == "cnn" and protocol.weight_decay:
+        msg = f"weight_decay={protocol.weight_decay} is for heads on features; leave it out for a CNN"
+        raise ParameterError(msg)
+    if head != "cnn":
+        backbone(trunk)
+    given = as_features(features)
     truth = np.asarray(labels)
-    if not np.isfinite(features).all():
-        bad = int(np.sum(~np.isfinite(features).all(axis=1)))
-        msg = f"the features of {bad} of {len(features)} windows are not finite; compute them again"
-        raise ModelError(msg)
-    learnt, tried = None, []
-    for attempt in range(retries + 1):
-        fitted, history = _fit(features, truth, codes, protocol, protocol.seed + attempt)
-        trouble = _collapsed(fitted, features[codes == splits.TRAIN])
-        tried.append({"seed": protocol.seed + attempt, "collapsed": trouble})
-        if trouble is None:
-            learnt = fitted
-            break
-        warnings.warn(
-            f"training with seed {protocol.seed + attempt} collapsed: {trouble}", MagxrWarning, stacklevel=2
-        )
-    if learnt is None:
-        seeds = [t["seed"] for t in tried]
-        msg = (
-            f"training collapsed with every seed of {seeds} ({tried[-1]['collapsed']}); lower "
-            f"learning_rate={protocol.learning_rate}, or check that windows of the two labels differ at all"
-        )
-        raise ModelError(msg)
-    probability = learnt.probability(features)
-    report: dict[str, Any] = {
-        "protocol": {f: getattr(protocol, f) for f in Protocol.__dataclass_fields__},
-        "optimiser": "Adam (0.9, 0.999, 1e-7), binary cross-entropy",
-        "head": head,
-        "parameters": learnt.parameters,
-        **(how or {}),
-        "attempts": tried,
-        "history": history,
-    }
-    for side, name in ((splits.TRAIN, "train"), (splits.VALIDATION, "validation"), (splits.TEST, "test")):
-        held = codes == side
-        if held.any():
-            report[name] = confusion(truth[held], probability[held]).report()
-    return TrainedModel(learnt, trunk, None if trunk_weights is None else str(trunk_weights), window, report)
-
-
-def _fit(
-    features: NDArray[np.floating], labels: NDArray, codes: NDArray[np.int8], protocol: Protocol, seed: int
-) -> tuple[PooledHead, list[dict[str, float]]]:
-    rng = np.random.default_rng(seed)
-    held = codes == splits.TRAIN
-    mean, scale = spread(features[held])
-    empty = PooledHead(mean, scale, np.zeros(mean.size, np.float32), 0.0)
-    x, y = empty.standardise(features[held]), labels[held].astype(np.float64)
-    x_other, y_other = (
-        empty.standardise(features[codes == splits.VALIDATION]),
-        labels[codes == splits.VALIDATION],
+    if truth.shape != (len(given),) or codes.shape[-1:] != truth.shape:
+        msg = f"{len(given)} windows, {truth.size} labels, codes of {codes.shape}; there must be one each"
+        raise ParameterError(msg)
+    if given.recipe is None and head != "cnn":
+        _check_finite(given)
+    kept = _Kept(trunk, trunk_weights, window, given, head)
+    model = learn(
+        given, truth, codes, protocol, head=head, outputs=outputs, window=kept.window, members=members,
+        retries=retries, memory=memory, checkpoint=checkpoint, how=how or {},
+    )  # fmt: skip
+    return replace(
+        model, trunk=kept.trunk, trunk_weights=kept.weights, features=kept.kind, trunk_sha256=kept.sha256
     )
-    shares = np.array([np.mean(y == 0), np.mean(y == 1)])
-    weight = 0.5 / shares[y.astype(int)] if protocol.balanced else np.ones_like(y)
-    state = np.zeros(x.shape[1] + 1)  # the loss is convex: a random start would only add noise to the weights
-    first, second, step = np.zeros_like(state), np.zeros_like(state), 0
-    history = []
-    with np.errstate(over="ignore", invalid="ignore"):  # a run that diverges is found and told below
-        for _ in range(protocol.epochs):
-            order = rng.permutation(y.size)
-            for start in range(0, y.size, protocol.batch_size):
-                batch = order[start : start + protocol.batch_size]
-                error = weight[batch] * (sigmoid(x[batch] @ state[:-1] + state[-1]) - y[batch]) / batch.size
-                gradient = np.append(error @ x[batch] + protocol.weight_decay * state[:-1], error.sum())
-                step += 1
-                first += 0.1 * (gradient - first)
-                second += 0.001 * (gradient**2 - second)
-                rate = protocol.learning_rate * np.sqrt(1 - 0.999**step) / (1 - 0.9**step)
-                state -= rate * first / (np.sqrt(second) + 1e-7)
-            history.append(
-                {
-                    "loss": _loss(x @ state[:-1] + state[-1], y),
-                    "accuracy": float(np.mean((x @ state[:-1] + state[-1] >= 0) == (y == 1))),
-                    **(
-                        {
-                            "val_loss": _loss(x_other @ state[:-1] + state[-1], y_other),
-                            "val_accuracy": float(
-                                np.mean((x_other @ state[:-1] + state[-1] >= 0) == (y_other == 1))
-                            ),
-                        }
-                        if y_other.size
-                        else {}
-                    ),
-                }
-            )
-    return PooledHead(mean, scale, state[:-1].astype(np.float32), float(np.float32(state[-1]))), history
 
 
-def _loss(logit: NDArray[np.float64], y: NDArray) -> float:
-    """Mean binary cross-entropy, from logits."""
-    return float(np.mean(np.logaddexp(0.0, logit) - y * logit))
+class _Kept:
+    """Where features come from, as the model's card will say; refuses what does not fit together."""
+
+    def __init__(
+        self, trunk: str, weights: str | Path | None, window: int | None, given: Features, head: str
+    ) -> None:
+        self.trunk, self.weights = trunk, None if weights is None else str(weights)
+        self.window, self.kind = window, FEATURES[head] or "pooled"
+        self.sha256: str | None = None
+        if head == "cnn":
+            self.trunk, self.weights = NO_TRUNK, None
+            return
+        made = given.recipe
+        if made is None:
+            return
+        asked = {"trunk": trunk, "window": window or made.window}
+        differ = {k: (getattr(made, k), v) for k, v in asked.items() if getattr(made, k) != v}
+        if weights is not None and str(weights) != made.trunk_weights:
+            differ["trunk_weights"] = (made.trunk_weights, str(weights))
+        # a logistic model takes features of any kind, dense layers the flattened map
+        if (made.kind == "flat") != (head == "dense"):
+            differ["kind"] = (made.kind, FEATURES[head])
+        if differ:
+            told = ", ".join(f"{k} {a!r} instead of {b!r}" for k, (a, b) in differ.items())
+            msg = f"the features are others than asked for: {told}; compute them with these arguments"
+            raise ModelError(msg)
+        self.weights, self.window, self.kind = made.trunk_weights, made.window, made.kind
+        self.sha256 = made.trunk_sha256
 
 
-def _collapsed(head: PooledHead, features: NDArray[np.floating]) -> str | None:
-    """Say what is wrong with a head that gives every training window the same answer, or no number."""
-    if not (np.isfinite(head.weights).all() and np.isfinite(head.bias)):
-        return "the loss is not finite"
-    probability = head.probability(features)
-    span = float(np.ptp(probability))
-    if span < _CONSTANT:
-        return f"every training window gets the same probability, {float(probability[0]):.3f}"
-    return None
+def _check_given(windows: Any, features: Features | None, truth: NDArray[Any]) -> None:
+    if windows is None and features is None:
+        msg = "there are neither windows nor features to train on; give one of them"
+        raise ParameterError(msg)
+    for given, what in ((windows, "windows"), (features, "windows with features")):
+        if given is not None and len(given) != truth.size:
+            msg = f"{len(given)} {what} for {truth.size} labels; there must be one each"
+            raise ParameterError(msg)
+
+
+def _window_of(features: Features | None) -> int:
+    if features is None or features.recipe is None:
+        msg = "the window size of these features is not known; take them from magxr.steps.features.features"
+        raise ModelError(msg)
+    return features.recipe.window
+
+
+def _check_finite(given: Features) -> None:
+    bad = sum(int(np.sum(~np.isfinite(block).all(axis=1))) for block in given.blocks())
+    if bad:
+        msg = f"the features of {bad} of {len(given)} windows are not finite; compute them again"
+        raise ModelError(msg)
+
+
+def _check_sides(truth: NDArray[Any], codes: NDArray[np.int8], fix: str) -> None:
+    for own in np.atleast_2d(codes):
+        splits.check_both_classes(truth, own, fix)
+
+
+def _split(
+    truth: NDArray[Any],
+    size: int,
+    positions: ArrayLike | None,
+    groups: ArrayLike | None,
+    split: splits.Split,
+    ratio: tuple[float, float, float],
+    folds: int | None,
+    seed: int,
+) -> tuple[NDArray[np.int8], dict[str, Any]]:
+    """Return the sets of the windows, and what the report says of them."""
+    how: dict[str, Any] = {"split": split, "ratio": list(ratio)}
+    if folds is None:
+        codes = splits.split_windows(truth, split=split, groups=groups, ratio=ratio, seed=seed)
+    else:
+        codes = fold_codes(truth, folds=folds, split=split, groups=groups, seed=seed)
+        how = {"split": split, "folds": folds}
+    if positions is None:
+        return codes, how
+    places = [tuple(p) for p in np.asarray(positions).tolist()]
+    vet.check_contradictions(places, truth, "are the same window")
+    each = list(np.atleast_2d(codes))
+    if split == "block":
+        each = [splits.leave_out_overlaps(positions, own, size) for own in each]
+        how["left_out"] = int(sum(np.sum(own == splits.LEFT_OUT) for own in each))
+        fix = f"larger blocks: {how['left_out']} windows that touch other sets were left out"
+        _check_sides(truth, np.stack(each), fix)
+    how["leakage"] = float(np.mean([splits.leakage(positions, own, size) for own in each]))
+    return np.stack(each).reshape(codes.shape), how
+
+
+def _by_block(model: TrainedModel, truth: NDArray[Any], groups: ArrayLike, seed: int) -> None:
+    """Add the interval of redrawing whole blocks to the report."""
+    from magxr.models.evaluate import block_interval
+
+    if model.out_of_fold is None or "test" not in model.report:
+        return
+    tested = np.isfinite(model.out_of_fold)
+    interval = block_interval(truth[tested], model.out_of_fold[tested], np.asarray(groups)[tested], seed=seed)
+    model.report["test"]["balanced_interval_by_block"] = interval

@@ -12,7 +12,8 @@ from magxr.errors import ModelError
 from magxr.kernels.minmax import minmax
 from magxr.models import architectures, engine, weights
 from magxr.models.backbones import backbone, build
-from magxr.models.heads import read_head
+from magxr.models.heads import CnnHead, Ensemble, read_head
+from magxr.models.kinds import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,12 +27,24 @@ Key = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class _Loaded:
+class _Network:
+    """A compiled network; calls from several threads take turns."""
+
     run: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+    beside: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None = None
     turn: threading.Lock = field(default_factory=threading.Lock)
 
 
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """A network and, for a model, what makes probabilities of its answers: shape (members, n)."""
+
+    network: _Network
+    finish: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None = None
+
+
 _models: dict[Key, _Loaded] = {}
+_networks: dict[Key, _Network] = {}
 _loading = threading.Lock()
 loads: list[Key] = []
 """What this process has loaded so far, in order: each model once."""
@@ -64,12 +77,22 @@ def predict(spec: ModelSpec, windows: NDArray[np.floating]) -> NDArray[np.float3
     depend (beyond 1e-5, float32 rounding) on how many came with it. Calls from several threads take
     turns; `magxr.models.engine.threads` says how many threads each turn uses.
     """
-    _check(windows, spec.window)
+    answers = predict_members(spec, windows)
+    return answers[0] if len(answers) == 1 else np.asarray(answers.mean(axis=0, dtype="f8"), np.float32)
+
+
+def predict_members(spec: ModelSpec, windows: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Return what each member of an ensemble says: probabilities of shape (members, n).
+
+    A single head has one member. `predict` is the mean over them, and takes and raises the same.
+    """
+    check_windows(windows, spec.window)
     if len(windows) == 0:
-        return np.empty(0, np.float32)
-    key = ("predict", spec.path, spec.sha256, spec.trunk, spec.trunk_sha256, str(spec.window))
+        return np.empty((1, 0), np.float32)
+    key = ("predict", spec.path, spec.sha256, spec.trunk, spec.trunk_sha256, spec.features, str(spec.window))
     model = _get(key, lambda: _with_head(spec))
-    return _in_batches(model, windows, spec.batch)[:, 0]
+    values = _in_batches(model.network, windows, spec.batch)
+    return values if model.finish is None else model.finish(values)
 
 
 def features(
@@ -78,8 +101,9 @@ def features(
     *,
     batch: int = 8,
     trunk_weights: str | Path | None = None,
+    kind: str = "pooled",
 ) -> NDArray[np.float32]:
-    """Return the pooled features of windows: what the head is trained on.
+    """Return the features of windows: what a head is trained on.
 
     Parameters
     ----------
@@ -91,23 +115,26 @@ def features(
         Windows run at once.
     trunk_weights : str or Path, optional
         Local weights file, for a trunk that no installed package brings.
+    kind : str
+        "pooled": mean, then standard deviation, of every channel of the trunk's last feature map.
+        "flat": that map, flattened. See `magxr.models.kinds`.
 
     Returns
     -------
     ndarray of float32, shape (n, d)
-        Mean, then standard deviation, of every channel of the trunk's last feature map.
     """
-    chosen = backbone(trunk)
-    size = windows.shape[-1]
-    _check(windows, size)
+    chosen, size = backbone(trunk), windows.shape[-1]
+    check_windows(windows, size)
     if len(windows) == 0:
-        return np.empty((0, 2 * chosen.channels), np.float32)
+        return np.empty((0, 2 * chosen.channels if kind == "pooled" else 0), np.float32)
     path = chosen.weights_file(trunk_weights)
-    model = _get(("features", trunk, str(path), str(size)), lambda: _features_only(trunk, path, size))
-    return _in_batches(model, windows, batch)
+    key = ("features", trunk, str(path), kind, str(size))
+    model = _get(key, lambda: _Loaded(_network(trunk, path, kind, size)))
+    return _in_batches(model.network, windows, batch)
 
 
-def _check(windows: NDArray[np.floating], size: int) -> None:
+def check_windows(windows: NDArray[np.floating], size: int) -> None:
+    """Refuse what is no stack of square windows of that size."""
     if windows.ndim != 3 or windows.shape[1:] != (size, size) or windows.dtype.kind != "f":
         msg = (
             f"expected float windows of shape (n, {size}, {size}), got {windows.dtype} of {windows.shape}; "
@@ -124,29 +151,51 @@ def _get(key: Key, make: Callable[[], _Loaded]) -> _Loaded:
         return _models[key]
 
 
-def _features_only(trunk: str, path: Path, size: int) -> _Loaded:
-    chosen = backbone(trunk)
-    if chosen.sha256 is not None:
-        weights.check_hash(path, chosen.sha256, chosen.layers)
-    keras = engine.start()
-    return _Loaded(engine.compiled(architectures.pooled_features(keras, build(keras, chosen, path, size))))
+def _network(trunk: str, path: Path, kind: str, size: int) -> _Network:
+    """Return the trunk as a network that gives features; one a process, whatever the heads on it."""
+    key = (trunk, str(path), weights.sha256(path), kind, str(size))
+    if key not in _networks:
+        chosen, wanted = backbone(trunk), kind_of(kind)
+        if chosen.sha256 is not None:
+            weights.check_hash(path, chosen.sha256, chosen.layers)
+        keras = engine.start()
+        model = wanted.network(keras, build(keras, chosen, path, size))
+        _networks[key] = _Network(engine.compiled(model), wanted.beside)
+    return _networks[key]
 
 
 def _with_head(spec: ModelSpec) -> _Loaded:
     spec.check()
     head = read_head(spec.head_file())
-    keras = engine.start()
-    trunk = build(keras, backbone(spec.trunk), spec.trunk_file(), spec.window)
-    return _Loaded(engine.compiled(architectures.pooled(keras, trunk, head)))
+    if isinstance(head, CnnHead):
+        keras = engine.start()
+        model = architectures.cnn(keras, spec.window, outputs=head.outputs)
+        head.put_into(model)
+        return _Loaded(_Network(engine.compiled(model)), lambda answers: answers[:, -1][None])
+    network = _network(spec.trunk, spec.trunk_file(), spec.features, spec.window)
+
+    def finish(values: NDArray[np.float32]) -> NDArray[np.float32]:
+        if values.shape[1] != head.length:
+            msg = (
+                f"the head of {spec.name!r} takes {head.length} features, but the trunk {spec.trunk!r} gives "
+                f"{values.shape[1]} {spec.features!r} ones; it was trained on another trunk"
+            )
+            raise ModelError(msg)
+        return head.by_member(values) if isinstance(head, Ensemble) else head.probability(values)[None]
+
+    return _Loaded(network, finish)
 
 
-def _in_batches(model: _Loaded, windows: NDArray[np.floating], batch: int) -> NDArray[np.float32]:
+def _in_batches(network: _Network, windows: NDArray[np.floating], batch: int) -> NDArray[np.float32]:
     found = []
     for first in range(0, len(windows), batch):
         scaled = minmax(windows[first : first + batch])
         count = len(scaled)
         if count < batch:
             scaled = np.concatenate([scaled, np.zeros((batch - count, *scaled.shape[1:]), np.float32)])
-        with model.turn:
-            found.append(model.run(scaled[..., None])[:count])
+        with network.turn:
+            values = network.run(scaled[..., None])[:count]
+        if network.beside is not None:
+            values = np.concatenate([values, network.beside(scaled[:count])], axis=1, dtype=np.float32)
+        found.append(values)
     return np.concatenate(found)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from magxr.models import heads, weights
-from magxr.models.train import TrainedModel
+from magxr.models.trained import TrainedModel
 
 
 @pytest.fixture(scope="session")

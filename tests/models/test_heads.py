@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from magxr.errors import ModelError
-from magxr.models.heads import PooledHead, read_head, sigmoid, spread
+from magxr.models.heads import PooledHead, read_head, sigmoid
+from magxr.models.spread import spread
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def test_a_file_that_would_run_code_is_refused(head, tmp_path, capsys):
     path = tmp_path / "head.npz"
     arrays = {n: np.asarray(getattr(head, n)) for n in ("mean", "scale", "bias")}
     np.savez(path, weights=np.array([Loud()], dtype=object), **arrays)
-    with pytest.raises(ModelError, match=r"cannot be read as a pooled head.*allow_pickle"):
+    with pytest.raises(ModelError, match=r"cannot be read as a head.*allow_pickle"):
         read_head(path)
     assert "code ran" not in capsys.readouterr().out
 
@@ -66,7 +67,7 @@ def test_a_file_that_would_run_code_is_refused(head, tmp_path, capsys):
         ({"weights": np.full(6, np.nan, "f4")}, "array 'weights' has values no trained head has"),
         ({"scale": np.zeros(6, "f4")}, "array 'scale' has values no trained head has"),
         ({"bias": np.ones(2, "f4")}, "array 'bias' is float32 of shape"),
-        ({"mean": np.ones(6, int)}, "array 'mean' is int64"),
+        ({"mean": np.ones(6, int)}, "array .mean. is int64"),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(head, tmp_path, change, match):
@@ -87,8 +88,8 @@ def test_foreign_and_damaged_files_are_refused(head, tmp_path):
     with pytest.raises(ModelError, match=r"is not a pooled head: it has \['a'\] and lacks"):
         read_head(path)
     path.write_bytes(head.to_bytes()[:-40])
-    with pytest.raises(ModelError, match="cannot be read as a pooled head"):
+    with pytest.raises(ModelError, match="cannot be read as a head"):
         read_head(path)
     path.write_bytes(b"GIF89a")
-    with pytest.raises(ModelError, match="cannot be read as a pooled head"):
+    with pytest.raises(ModelError, match="cannot be read as a head"):
         read_head(path)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from magxr.errors import MagxrWarning, ModelError, ParameterError
+from magxr.models.fit import cross_entropy
 from magxr.models.split import split_windows
-from magxr.models.train import Protocol, _loss, train, train_on_features
+from magxr.models.train import Protocol, train, train_on_features
 
 
 def toy(n=400, d=40, gap=2.0, seed=0):
@@ -76,15 +77,15 @@ def test_a_loss_that_is_not_finite_is_told():
 
 
 def test_one_collapsed_seed_is_on_record(monkeypatch):
-    from magxr.models import train as module
+    from magxr.models import attempts as module
 
-    real, calls = module._collapsed, []
+    real, calls = module.collapsed, []
 
     def first_time(*a):
         calls.append(a)
         return "made to" if len(calls) == 1 else real(*a)
 
-    monkeypatch.setattr(module, "_collapsed", first_time)
+    monkeypatch.setattr(module, "collapsed", first_time)
     features, labels = toy()
     with pytest.warns(MagxrWarning, match="seed 5 collapsed: made to"):
         made = train_on_features(features, labels, split_windows(labels, split="random"), Protocol(seed=5))
@@ -113,8 +114,8 @@ def test_weight_decay_shrinks():
 def test_loss_is_binary_cross_entropy():
     logit, y = np.array([2.0, -1.0, 800.0]), np.array([1.0, 1.0, 0.0])
     p = 1 / (1 + np.exp(-logit[:2]))
-    assert _loss(logit[:2], y[:2]) == pytest.approx(-np.log(p).mean())
-    assert _loss(logit, y) == pytest.approx((-np.log(p).sum() + 800) / 3)
+    assert cross_entropy(logit[:2], y[:2]) == pytest.approx(-np.log(p).mean())
+    assert cross_entropy(logit, y) == pytest.approx((-np.log(p).sum() + 800) / 3)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,61 @@
+"""Kinds of features: what of a trunk's answer to a window is kept for a head to learn from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from magxr.errors import ModelError
+from magxr.models import architectures
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One entry of `KINDS` is all that a new kind needs."""
+
+    name: str
+    network: Callable[[Any, Any], Any]
+    """From the keras module and a trunk to a model whose output has the shape (n, d)."""
+    description: str
+    version: int = 1
+    """Part of every key in a cache: raise it when the same windows would give other numbers."""
+    beside: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None = None
+    """Further features, put after the network's, from windows scaled to 0..1; no network is needed."""
+
+
+KINDS = {
+    k.name: k
+    for k in (
+        Kind(
+            "pooled",
+            architectures.pooled_features,
+            "mean, then standard deviation, of every channel of the last feature map",
+        ),
+        Kind(
+            "flat",
+            architectures.flat_features,
+            "the last feature map, row by row, column by column, channel by channel (Flatten)",
+        ),
+    )
+}
+"""Name -> kind."""
+
+
+def kind_of(name: str) -> Kind:
+    """Return the kind of that name.
+
+    Raises
+    ------
+    ModelError
+        If there is none; the message lists those there are.
+    """
+    if name not in KINDS:
+        msg = f"unknown kind of features {name!r}; there are {sorted(KINDS)}"
+        raise ModelError(msg)
+    return KINDS[name]
