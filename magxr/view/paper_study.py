@@ -44,7 +44,7 @@ def curves(
     """
     from matplotlib.figure import Figure
 
-    across = min(3, max(1, len(panels)))
+    across = 2 if len(panels) in (2, 4) else min(3, max(1, len(panels)))
     down = -(-len(panels) // across)
     figure = Figure(figsize=(_WIDE * across, _HIGH * down), layout="constrained", dpi=150)
     axes = figure.subplots(down, across, squeeze=False, sharey=True)
@@ -89,23 +89,13 @@ def page(title: str, parts: Sequence[Any], png: bytes) -> str:
         The picture.
     """
     body = [f'<header>\n<p class="kicker">magxr study</p>\n<h1>{escape(title)}</h1>\n</header>']
-    for part in parts:
-        inside = [f"<p>{escape(text)}</p>" for text in part.before]
-        if part.head:
-            head = "".join(f"<th>{escape(h)}</th>" for h in part.head)
-            rows = "\n".join(
-                "<tr>" + "".join(f"<td>{escape(c)}</td>" for c in r) + "</tr>" for r in part.rows
-            )
-            inside.append(
-                f'<div class="wide"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>'
-            )
-        inside += [f"<p>{escape(text)}</p>" for text in part.after]
-        body.append(f"<section>\n<h2>{escape(part.title)}</h2>\n" + "\n".join(inside) + "\n</section>")
+    body += [_part(part) for part in parts]
     picture = base64.b64encode(png).decode("ascii")
     body.append(
-        f'<section>\n<h2>Learning curves</h2>\n<figure>\n<img alt="Learning curves" '
-        f'src="data:image/png;base64,{picture}">\n<figcaption>Random split; means over seeds, bands their range; '
-        "dashed the paper's final accuracies.</figcaption>\n</figure>\n</section>"
+        "<section>\n<h2>Learning curves</h2>\n<figure>\n"
+        f'<img alt="Learning curves" src="data:image/png;base64,{picture}">\n'
+        "<figcaption>Means over seeds, bands their range; dashed the paper's final accuracies.</figcaption>\n"
+        "</figure>\n</section>"
     )
     css = files("magxr.view").joinpath("page.css").read_text(encoding="utf-8")
     return (
@@ -117,3 +107,15 @@ def page(title: str, parts: Sequence[Any], png: bytes) -> str:
         + f"\n<footer>Made by magxr {escape(__version__)}, after Ghosh, Thoram, Sun and Sager (2026), "
         "Scientific Reports 16, 1185.</footer>\n</body>\n</html>\n"
     )
+
+
+def _part(part: Any) -> str:
+    inside = [f"<p>{escape(text)}</p>" for text in part.before]
+    if part.head:
+        head = "".join(f"<th>{escape(h)}</th>" for h in part.head)
+        cells = ("".join(f"<td>{escape(c)}</td>" for c in row) for row in part.rows)
+        rows = "\n".join(f"<tr>{c}</tr>" for c in cells)
+        table = f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table>"
+        inside.append(f'<div class="wide">{table}</div>')
+    inside += [f"<p>{escape(text)}</p>" for text in part.after]
+    return f"<section>\n<h2>{escape(part.title)}</h2>\n" + "\n".join(inside) + "\n</section>"

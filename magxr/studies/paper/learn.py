@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from magxr.errors import ModelError
-from magxr.models import weights
+from magxr.kernels.minmax import minmax
+from magxr.models import architectures, engine, weights
 from magxr.models.backbones import backbone
+from magxr.models.cnn_head import CnnHead
 from magxr.models.features import of_windows
 from magxr.models.protocol import Protocol
 from magxr.models.split import TEST, TRAIN, VALIDATION
@@ -17,8 +19,11 @@ from magxr.models.train import train_on_features
 from magxr.steps.features import features
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
+    from magxr.models.heads import Head
     from magxr.studies.paper.ledger import Ledger
     from magxr.studies.paper.rows import Row
     from magxr.studies.paper.settings import Settings
@@ -28,6 +33,7 @@ if TYPE_CHECKING:
 
 _HELD = 3
 """Sets of features kept in memory: those of one row, of both training and unseen windows."""
+_ROWS = 32
 SETS = (("train", TRAIN), ("validation", VALIDATION), ("test", TEST))
 
 
@@ -93,7 +99,8 @@ class Desk:
             if "collapsed" not in str(error):
                 raise
             return {**report, "failed": str(error)}
-        probability = model.head.probability(inputs)
+        answer = _answers(model.head, self.settings.window)
+        probability = answer(inputs)
         report["history"] = model.report["history"]
         report["attempts"] = len(model.report["attempts"])
         report["parameters"] = model.report["parameters"]
@@ -109,7 +116,7 @@ class Desk:
         }
         report["unseen"] = {}
         for name, other in self.strange.items():
-            p = model.head.probability(self._inputs(row, other))
+            p = answer(self._inputs(row, other))
             report["unseen"][name] = {
                 "label": other.label.tolist(),
                 "block": other.blocks.tolist(),
@@ -139,6 +146,26 @@ class Desk:
             kind="flat",
             cache=self.ledger.folder / "features",
         ).read()
+
+
+def _answers(head: Head, window: int) -> Callable[[Floats], Floats]:
+    """Return a function from what a head learns from to probabilities, shape (n,)."""
+    if not isinstance(head, CnnHead):
+        return head.probability
+    keras = engine.start()
+    network = architectures.cnn(keras, window, outputs=head.outputs)
+    head.put_into(network)
+    run = engine.compiled(network)
+
+    def answer(cells: Floats) -> Floats:
+        found = []
+        for first in range(0, len(cells), _ROWS):
+            image = minmax(np.asarray(cells[first : first + _ROWS]).reshape(-1, window, window))
+            empty = np.zeros((_ROWS - len(image), window, window), np.float32)  # one shape, compiled once
+            found.append(run(np.concatenate([image, empty])[..., None])[: len(image), -1])
+        return np.concatenate(found)
+
+    return answer
 
 
 def pooled(flat: Floats, channels: int) -> NDArray[np.float32]:

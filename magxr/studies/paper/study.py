@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +25,7 @@ from magxr.view import paper_study as view
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from magxr.studies.paper.rows import Row
     from magxr.studies.paper.score import Trainings
@@ -114,10 +114,10 @@ def paper_study(
             tell_(f"{row.name}, split {split}")
             trainings[row, split] = [desk.cell(row, split, seed) for seed in range(settings.seeds)]
     lines = [line(row, split, results) for (row, split), results in trainings.items()]
-    parts_of = dict.fromkeys(row.part for row in rows)
+    kinds: dict[str, None] = dict.fromkeys(row.part for row in rows)
     compared = {
         (part, split): ties(trainings, [r for r in rows if r.part == part], split)
-        for part in parts_of
+        for part in kinds
         for split in settings.splits
     }
     facts = {"areas": [_facts(a, desk) for a in areas.values()], "tuned": desk.found}
@@ -195,7 +195,7 @@ def _picture(trainings: Trainings, settings: Settings) -> bytes:
 def _csv(lines: list[dict[str, Any]]) -> bytes:
     import pandas as pd
 
-    return pd.DataFrame(lines).to_csv(index=False).encode()
+    return str(pd.DataFrame(lines).to_csv(index=False)).encode()
 
 
 def _json(

@@ -19,6 +19,13 @@ PAPER_LINEAR = {"azores": 86.0, "shatsky": 73.0}
 """Share of the map that the paper calls linear, percent; Shatsky's east of the trenches."""
 
 
+_TITLES = {
+    "fig9": "The three models of Fig. 9",
+    "ablation": "Diffusions and labels",
+    "backbone": "Backbones (Table S5)",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """A part of the account: what stands above a table, the table, what stands below."""
@@ -91,23 +98,24 @@ def _data(settings: Settings, facts: Mapping[str, Any]) -> Part:
         for a in facts["areas"]
     )
     before = [
-        "Replicas of the paper's areas: real ages, isochrons and depths, made-up surveys and provinces. Labels "
-        "come from the truth: 70 % of a window linear, or nonlinear, and stripes that the survey shows.",
-        f"{settings.windows} labelled windows of {settings.window} x {settings.window} cells, {settings.seeds} "
-        f"seeds, {settings.epochs} epochs.",
+        "Replicas of the paper's areas: real ages, isochrons and depths, made-up surveys and provinces. "
+        "Labels come from the truth: 70 % of a window linear, or nonlinear, and stripes that the survey "
+        "shows; the others are neither.",
+        f"{settings.windows} labelled windows of {settings.window} x {settings.window} cells, "
+        f"{settings.seeds} seeds, {settings.epochs} epochs.",
     ]
     if settings.shrink > 1:
         before.append(
-            f"Shrunk: cells are {settings.shrink} times wider than the paper's and windows hold as many times "
-            "fewer. The ground is the same, the picture that the network sees is coarser."
+            f"Shrunk: cells are {settings.shrink} times wider than the paper's and windows hold as many "
+            "times fewer. The ground is the same, the picture that the network sees is coarser."
         )
     after = []
     if facts.get("tuned"):
         t = facts["tuned"]
         after.append(
-            f"Tuned diffusion: rho of {t['rho']:g} and a reach of {t['reach']:g} widths of an anomaly, chosen on "
-            f"the training areas by the correlation with the true field ({t['before']:.3f} before, "
-            f"{t['correlation']:.3f} after)."
+            f"Tuned diffusion: rho of {t['rho']:g} and a reach of {t['reach']:g} widths of an anomaly, "
+            "chosen on the training areas by the correlation with the true field "
+            f"({t['before']:.3f} before, {t['correlation']:.3f} after)."
         )
     return Part("Data", tuple(before), head, rows, tuple(after))
 
@@ -115,7 +123,7 @@ def _data(settings: Settings, facts: Mapping[str, Any]) -> Part:
 def _accuracies(title: str, lines: Sequence[Line], compared: Mapping[str, Comparison | None]) -> Part:
     head = (
         "model", "split", "paper, test %", "train %", "validation %", "test %", "seeds", "Wilson 95 %",
-        "blocks 95 %", "test windows", "test pixels seen in training", "ties",
+        "blocks 95 %", "windows: train, test", "test pixels trained on", "ties",
     )  # fmt: skip
     rows = []
     for line in lines:
@@ -138,20 +146,21 @@ def _accuracies(title: str, lines: Sequence[Line], compared: Mapping[str, Compar
                 f"{line['lowest']:.1f} to {line['highest']:.1f}{collapsed}",
                 f"{line['wilson_low']:.1f} to {line['wilson_high']:.1f}",
                 f"{line['blocks_low']:.1f} to {line['blocks_high']:.1f}",
-                f"{line['test_windows']:.0f}",
+                f"{line['train_windows']:.0f}, {line['test_windows']:.0f}",
                 f"{line['leakage']:.0f} %",
                 tie,
             )
         )
     note = (
-        "Models with a letter in common cannot be told apart on these windows (blocks redrawn together for all "
-        "models, 95 % for all pairs at once). Compare letters within one split."
+        "Models with a letter in common cannot be told apart on these windows (blocks redrawn together for "
+        "all models, 95 % for all pairs at once). Compare letters within one split."
     )
     return Part(title, (), head, tuple(rows), (note,))
 
 
 def _strange(lines: Sequence[Line], areas: Sequence[str]) -> Part:
-    head = ("model", "split", *(f"{a}: {what}" for a in areas for what in ("right, %", "95 %", "balanced, %", "called linear, %")))  # fmt: skip
+    each = ("right, %", "95 %", "balanced, %", "called linear, %")
+    head = ("model", "split", *(f"{a}: {what}" for a in areas for what in each))
     rows = []
     for line in lines:
         cells = [line["name"], line["split"]]
@@ -167,8 +176,8 @@ def _strange(lines: Sequence[Line], areas: Sequence[str]) -> Part:
     told = ", ".join(f"{known[f'{a}_linear']:.0f} % of {known[f'{a}_windows']} in {a}" for a in areas)
     paper = ", ".join(f"{PAPER_LINEAR[a]:g} % in {a}" for a in areas)
     after = (
-        f"Right: of windows with a clear label. Truly linear are {told}. The paper calls linear {paper} of its "
-        "real maps, which is no accuracy: nobody knows the truth there.",
+        f"Right: of windows with a clear label. Truly linear are {told}. The paper calls linear {paper} of "
+        "its real maps, which is no accuracy: nobody knows the truth there.",
     )
     return Part("Areas that were never seen", (), head, tuple(rows), after)
 
@@ -184,21 +193,20 @@ def _order(lines: Sequence[Line], compared: Mapping[tuple[str, str], Comparison 
             other = next((o for o in lines if _is(o, split, "diffused") and o["head"] == line["head"]), None)
             if other is not None and {line["name"], other["name"]} <= set(ranked.names):
                 said.append(_difference(ranked, other["name"], line["name"], split, "Diffusion"))
-    for part, what in (("backbone", "backbones"),):
-        for split in dict.fromkeys(s for p, s in compared if p == part):
-            ranked = compared[part, split]
-            if ranked is not None:
-                first = [n for n, r in zip(ranked.names, ranked.rank, strict=True) if r == 1]
-                said.append(
-                    f"Split {split}: {len(first)} of {len(ranked.names)} {what} tie for the best: {'; '.join(first)}."
-                )
-    test = {(line["name"], line["split"]): line for line in lines if "test" in line}
+    for (part, split), ranked in compared.items():
+        if part == "backbone" and ranked is not None:
+            first = [n for n, r in zip(ranked.names, ranked.rank, strict=True) if r == 1]
+            tied = "; ".join(first)
+            said.append(f"Split {split}: {len(first)} of {len(ranked.names)} tie for the best: {tied}.")
+    test = {
+        (line["name"], line["split"]): line for line in lines if "test" in line and line["part"] == "fig9"
+    }
     for (name, split), line in test.items():
         blocked = test.get((name, "block"))
-        if split == "random" and blocked is not None and line["part"] == "fig9":
+        if split == "random" and blocked is not None:
             said.append(
-                f"{name}: {line['test']:.1f} % with a random split, whose test pixels were {line['leakage']:.0f} % "
-                f"seen in training, {blocked['test']:.1f} % with blocks."
+                f"{name}: {line['test']:.1f} % with a random split, {line['leakage']:.0f} % of whose test "
+                f"pixels were trained on, {blocked['test']:.1f} % with blocks, none of whose were."
             )
     return Part("Against the paper", tuple(said))
 
