@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from magxr.errors import ModelError, ParameterError
-from magxr.models.heads import spread
 from magxr.models.scores import blocks
+from magxr.models.spread import spread
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

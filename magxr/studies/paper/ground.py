@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -99,14 +99,16 @@ class Ground:
         return np.column_stack([*corner, *shares])
 
     def _gridded(self) -> Arrays:
-        surveyed = dataset(self.replica)
-        tidy = grid(remove_outliers(surveyed[["anomaly"]]))["anomaly"]
+        drawn = dataset(self.replica)
+        tidy = grid(remove_outliers(drawn[["anomaly"]]))["anomaly"]
         box = [2 * round(0.5 * FIDELITY_BOX / length) + 1 for length in self.replica.plane.cell]
-        seen = fidelity(tidy.values.astype(np.float64), surveyed["clean"].values, (box[0], box[1]))
-        fine = grid(tidy, spacing=f"{self.spacing} arcmin") if self.spacing != self.place.native else tidy
+        seen = fidelity(tidy.values.astype(np.float64), drawn["clean"].values, (box[0], box[1]))
+        fine = tidy
+        if self.spacing < self.place.native:
+            fine = grid(tidy, spacing=f"{self.spacing} arcmin")
         low = denoise(fine, k=min(self.place.components, min(fine.shape) // 2))
         nearest = {"lat": fine["lat"], "lon": fine["lon"]}
-        truth = surveyed[["clean", "linear"]].assign(visible=(("lat", "lon"), seen))
+        truth = drawn[["clean", "linear"]].assign(visible=(("lat", "lon"), seen))
         truth = truth.sel(nearest, method="nearest")
         return {
             "denoised": np.asarray(low.data, np.float32),
@@ -118,6 +120,11 @@ class Ground:
             "quartiles": np.array([float(tidy[q]) for q in ("first_quartile", "third_quartile")]),
             "retained": np.array(float(low["retained_variance"])),
         }
+
+
+def surveyed(where: Place, shrink: int) -> Place:
+    """Return the place with data no finer than the working grid: to take every other cell would alias."""
+    return replace(where, native=max(where.native, where.spacing * shrink))
 
 
 def labelled(maps: Arrays, name: str) -> xr.DataArray:

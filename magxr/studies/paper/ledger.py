@@ -11,9 +11,11 @@ import hashlib
 import json
 import logging
 import uuid
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -73,7 +75,7 @@ class Ledger:
             try:
                 with np.load(path, allow_pickle=False) as kept:
                     found = {name: kept[name] for name in kept.files}
-            except (OSError, ValueError, KeyError) as error:
+            except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
                 _log.warning("%s is damaged (%s) and made again", path, error)
             else:
                 self.found += 1

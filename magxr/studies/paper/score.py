@@ -76,6 +76,10 @@ def _strange(results: list[dict[str, Any]]) -> dict[str, float]:
     label = np.array(results[0]["label"])
     clear = label >= 0
     p = np.array([r["probability"] for r in results])
+    called = 100.0 * float((p >= 0.5).mean())
+    if not clear.any():  # nothing to be right or wrong about
+        nothing = dict.fromkeys(("accuracy", "low", "high", "balanced", "linear"), float("nan"))
+        return {**nothing, "windows": 0, "called_linear": called}
     scores = [confusion(label[clear], values[clear]) for values in p]
     block = np.tile(np.array(results[0]["block"])[clear], len(p))
     drawn = interval(np.tile(label[clear], len(p)), p[:, clear].ravel(), block, "accuracy")
@@ -85,7 +89,7 @@ def _strange(results: list[dict[str, Any]]) -> dict[str, float]:
         "high": 100.0 * drawn.high,
         "balanced": 100.0 * _mean(s.balanced_accuracy for s in scores),
         "windows": int(clear.sum()),
-        "called_linear": 100.0 * float((p >= 0.5).mean()),
+        "called_linear": called,
         "linear": 100.0 * float((label[clear] == 1).mean()),
     }
 

@@ -69,9 +69,6 @@ class Settings:
             if not is_whole(value, least):
                 msg = f"{name}={value!r} must be a whole number of at least {least}"
                 raise ParameterError(msg)
-        if self.window < 31:
-            msg = f"shrink={self.shrink} leaves windows of {self.window} cells; take 8 at most"
-            raise ParameterError(msg)
         for name, known in (("models", MODELS), ("heads", HEADS), ("splits", SPLITS)):
             given = getattr(self, name)
             odd = [v for v in given if v not in known]
@@ -79,9 +76,15 @@ class Settings:
                 said = repr(odd[0]) if odd else f"{name}={list(given)}"
                 msg = f"{said} is no choice of {name}; take one or more of {list(known)}, each once"
                 raise ParameterError(msg)
-        backbone(self.trunk).weights_file(self.weights.get(self.trunk))
-        for name, file in self.weights.items():
-            backbone(name).weights_file(file)
+        for name in dict.fromkeys((self.trunk, *self.backbones)):
+            chosen = backbone(name)
+            chosen.weights_file(self.weights.get(name))
+            if self.window < chosen.smallest:
+                msg = (
+                    f"shrink={self.shrink} leaves windows of {self.window} cells, and {name!r} needs "
+                    f"{chosen.smallest}; shrink by {250 // chosen.smallest} at most"
+                )
+                raise ParameterError(msg)
 
     @property
     def window(self) -> int:

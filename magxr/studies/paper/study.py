@@ -13,7 +13,7 @@ from magxr.errors import ParameterError
 from magxr.models import engine
 from magxr.studies.paper import tell
 from magxr.studies.paper.diffusions import tune
-from magxr.studies.paper.ground import Ground, labels
+from magxr.studies.paper.ground import Ground, labels, surveyed
 from magxr.studies.paper.learn import Desk
 from magxr.studies.paper.ledger import open_ledger
 from magxr.studies.paper.rows import PAPER, plan
@@ -104,9 +104,10 @@ def paper_study(
     engine.check_installed()
     tell_ = say or (lambda _: None)
     names = (*TRAINING, *(UNSEEN if settings.unseen else ()))
-    replicas = {name: place(name).replica(age, settings.seed) for name in names}
+    places = {name: surveyed(place(name), settings.shrink) for name in names}
+    replicas = {name: p.replica(age, settings.seed) for name, p in places.items()}
     ledger = open_ledger(out)  # after all that can be refused: then nothing is left
-    areas = {name: Ground(place(name), r, settings, ledger) for name, r in replicas.items()}
+    areas = {name: Ground(p, replicas[name], settings, ledger) for name, p in places.items()}
     desk, rows = _prepared(areas, settings, ledger, tell_)
     trainings: Trainings = {}
     for row in rows:

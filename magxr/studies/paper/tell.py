@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -56,12 +57,7 @@ def account(
         Part and split -> ties.
     """
     parts = [_data(settings, facts)]
-    titles = {
-        "fig9": "The three models of Fig. 9",
-        "ablation": "Diffusions and labels",
-        "backbone": "Backbones",
-    }
-    for part, title in titles.items():
+    for part, title in _TITLES.items():
         mine = [line for line in lines if line["part"] == part]
         if mine:
             parts.append(_accuracies(title, mine, {s: compared.get((part, s)) for s in settings.splits}))
@@ -165,19 +161,25 @@ def _strange(lines: Sequence[Line], areas: Sequence[str]) -> Part:
     for line in lines:
         cells = [line["name"], line["split"]]
         for a in areas:
+            known = line[f"{a}_windows"] > 0
+            low, high = (line[f"{a}_{k}"] for k in ("low", "high"))
             cells += [
-                f"{line[f'{a}_accuracy']:.1f}",
-                f"{line[f'{a}_low']:.1f} to {line[f'{a}_high']:.1f}",
-                f"{line[f'{a}_balanced']:.1f}",
+                f"{line[f'{a}_accuracy']:.1f}" if known else "-",
+                f"{low:.1f} to {high:.1f}" if known else "-",
+                f"{line[f'{a}_balanced']:.1f}" if known and math.isfinite(line[f"{a}_balanced"]) else "-",
                 f"{line[f'{a}_called_linear']:.1f}",
             ]
         rows.append(tuple(cells))
-    known = lines[0]
-    told = ", ".join(f"{known[f'{a}_linear']:.0f} % of {known[f'{a}_windows']} in {a}" for a in areas)
+    first = lines[0]
+    told = ", ".join(
+        f"{first[f'{a}_linear']:.0f} % of {first[f'{a}_windows']} in {a}"
+        for a in areas
+        if first[f"{a}_windows"]
+    )
     paper = ", ".join(f"{PAPER_LINEAR[a]:g} % in {a}" for a in areas)
     after = (
-        f"Right: of windows with a clear label. Truly linear are {told}. The paper calls linear {paper} of "
-        "its real maps, which is no accuracy: nobody knows the truth there.",
+        f"Right: of windows with a clear label, of which {told or 'none'} are linear. The paper calls "
+        f"linear {paper} of its real maps, which is no accuracy: nobody knows the truth there.",
     )
     return Part("Areas that were never seen", (), head, tuple(rows), after)
 
