@@ -10,15 +10,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from magxr._version import __version__
+from magxr.view import layers, maps
 from magxr.view.page import POLICY
 from magxr.view.palette import FAINT, INK, QUIET
+from magxr.view.screen import pictures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import xarray as xr
+
 _COLOURS = {"train": "#2f5fa8", "validation": "#c4622d"}
 _WIDE, _HIGH = 3.4, 3.0
 """Of a panel, inches."""
+_CELLS = 500
+"""Most cells along a side of a drawn area."""
 
 
 def curves(
@@ -76,7 +82,38 @@ def curves(
     return figure
 
 
-def page(title: str, parts: Sequence[Any], png: bytes) -> str:
+def areas(maps_of: Sequence[tuple[str, Mapping[str, xr.DataArray]]]) -> Any:
+    """Draw each area of the study: the map after step 4, after step 5, and where the truth is linear.
+
+    Parameters
+    ----------
+    maps_of : sequence of (str, mapping)
+        Title of the area; ``denoised`` and ``diffused`` (nT) and ``linear`` (1, 0) on latitude and longitude.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A row for each area, one colour scale in each.
+    """
+    names = ("denoised", "diffused", "linear")
+    drawn = [pictures(*(of[k] for k in names), cells=_CELLS) for _, of in maps_of]
+    heights = [maps.fitting_height(found[0], _WIDE - 0.4) + 0.55 for found in drawn]
+    figure = maps.blank_figure(_WIDE * len(names), sum(heights))
+    axes = figure.subplots(len(drawn), len(names), squeeze=False, height_ratios=heights)
+    for row, (title, _), found in zip(axes, maps_of, drawn, strict=True):
+        limit = maps.symmetric_limit(found[0].values)
+        for ax, picture in zip(row[:2], found, strict=False):
+            layers.anomaly(ax, picture, limit=limit, bar=False)
+        layers.fraction(row[2], found[2], "linear", bar=False)
+        maps.heading(row[0], title, f"colours to {limit:.0f} nT")
+        maps.heading(row[1], "Diffused")
+        maps.heading(row[2], "Truth: linear")
+        for ax in row[1:]:
+            ax.tick_params(labelleft=False)
+    return figure
+
+
+def page(title: str, parts: Sequence[Any], figures: Mapping[str, bytes]) -> str:
     """Return the account as one self-contained page; every text is escaped.
 
     Parameters
@@ -85,18 +122,12 @@ def page(title: str, parts: Sequence[Any], png: bytes) -> str:
         Of the page.
     parts : sequence of Part
         With ``title``, ``before``, ``head``, ``rows`` and ``after``; see `magxr.studies.paper.tell`.
-    png : bytes
-        The picture.
+    figures : mapping
+        Caption -> picture, PNG.
     """
     body = [f'<header>\n<p class="kicker">magxr study</p>\n<h1>{escape(title)}</h1>\n</header>']
     body += [_part(part) for part in parts]
-    picture = base64.b64encode(png).decode("ascii")
-    body.append(
-        "<section>\n<h2>Learning curves</h2>\n<figure>\n"
-        f'<img alt="Learning curves" src="data:image/png;base64,{picture}">\n'
-        "<figcaption>Means over seeds, bands their range; dashed the paper's final accuracies.</figcaption>\n"
-        "</figure>\n</section>"
-    )
+    body += [_figure(caption, png) for caption, png in figures.items()]
     css = files("magxr.view").joinpath("page.css").read_text(encoding="utf-8")
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -107,6 +138,12 @@ def page(title: str, parts: Sequence[Any], png: bytes) -> str:
         + f"\n<footer>Made by magxr {escape(__version__)}, after Ghosh, Thoram, Sun and Sager (2026), "
         "Scientific Reports 16, 1185.</footer>\n</body>\n</html>\n"
     )
+
+
+def _figure(caption: str, png: bytes) -> str:
+    picture = base64.b64encode(png).decode("ascii")
+    image = f'<img alt="{escape(caption)}" src="data:image/png;base64,{picture}">'
+    return f"<figure>\n{image}\n<figcaption>{escape(caption)}</figcaption>\n</figure>"
 
 
 def _part(part: Any) -> str:
