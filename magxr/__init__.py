@@ -25,6 +25,7 @@ _HOME = {
     "windows": "magxr.steps.windows",
     "label_windows": "magxr.steps.labels",
     "classify": "magxr.steps.classify",
+    "explain": "magxr.steps.explain",
     "calibrate": "magxr.steps.calibrate",
     "percent_linear": "magxr.steps.calibrate",
     "plot": "magxr.view.plot",
@@ -44,6 +45,7 @@ if TYPE_CHECKING:  # so that type checkers and editors see what `__getattr__` fi
     from magxr.steps.calibrate import calibrate, percent_linear
     from magxr.steps.classify import classify
     from magxr.steps.diffusion import diffuse, structure
+    from magxr.steps.explain import explain
     from magxr.steps.gridding import grid, grid_points, suggest_spacing
     from magxr.steps.labels import label_windows
     from magxr.steps.lowrank import denoise

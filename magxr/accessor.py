@@ -185,6 +185,29 @@ class Mag:
             variable=variable,
         )
 
+    def explain(
+        self,
+        lat: float,
+        lon: float,
+        *,
+        model: str | Path | Any = "default",
+        method: Literal["additive", "gradcam"] = "additive",
+        check_spacing: bool | Literal["warn"] = True,
+        variable: Hashable | None = None,
+    ) -> xr.DataArray:
+        """Show where in one window a model's answer comes from; see `magxr.explain`."""
+        from magxr.steps.explain import explain
+
+        return explain(
+            self._obj,
+            lat,
+            lon,
+            model=model,
+            method=method,
+            check_spacing=check_spacing,
+            variable=variable,
+        )
+
     def calibrate(
         self,
         *,

@@ -16,15 +16,26 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-_NAMES = ("novelty_mean", "novelty_scale", "novelty_axes", "novelty_variance", "novelty_threshold")
+_KNEE = 0.03
+"""Size, relative to a feature's root mean square, from which it counts by its logarithm."""
+_NAMES = (
+    "novelty_unit",
+    "novelty_mean",
+    "novelty_scale",
+    "novelty_axes",
+    "novelty_variance",
+    "novelty_threshold",
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Novelty:
-    """A Gaussian of few directions around the training features, and the distance that is too far."""
+    """A Gaussian of few directions around the features of the training, and the distance that is too far."""
 
+    unit: NDArray[np.float32]
+    """What every feature is multiplied with before its inverse hyperbolic sine is taken, shape (d,)."""
     mean: NDArray[np.float32]
-    """Of every feature over the training windows, shape (d,)."""
+    """Of every such feature over the training windows, shape (d,)."""
     scale: NDArray[np.float32]
     """One over its standard deviation, shape (d,); 0 for a constant feature, which is left out."""
     axes: NDArray[np.float32]
@@ -54,11 +65,11 @@ class Novelty:
             About 1 for a window like those of the training; NaN where a feature is not finite.
         """
         given = np.asarray(features, dtype=np.float64)
-        if given.ndim != 2 or given.shape[1] != self.mean.size:
-            msg = f"features have the shape {given.shape}; the model's are (n, {self.mean.size})"
+        if given.ndim != 2 or given.shape[1] != self.unit.size:
+            msg = f"features have the shape {given.shape}; the model's are (n, {self.unit.size})"
             raise ParameterError(msg)
         given = np.where(np.isfinite(given), given, np.nan)
-        z = (given - self.mean) * self.scale
+        z = (np.arcsinh(given * self.unit) - self.mean) * self.scale
         along = z @ self.axes.T.astype(np.float64)
         rest = np.maximum((z**2).sum(axis=1) - (along**2).sum(axis=1), 0.0)
         squared = (along**2 / self.variance[:-1]).sum(axis=1) + rest / self.variance[-1]
@@ -70,7 +81,14 @@ class Novelty:
 
     def to_arrays(self) -> dict[str, NDArray[np.float32]]:
         """Return plain float32 arrays, to be kept in the file of a model."""
-        content = (self.mean, self.scale, self.axes, self.variance, (self.threshold, self.quantile))
+        content = (
+            self.unit,
+            self.mean,
+            self.scale,
+            self.axes,
+            self.variance,
+            (self.threshold, self.quantile),
+        )
         return {name: np.asarray(part, np.float32) for name, part in zip(_NAMES, content, strict=True)}
 
     @classmethod
@@ -83,11 +101,11 @@ class Novelty:
             If an array is missing, shapes do not fit, or a value is none that `fit_novelty` gives.
         """
         found = [np.asarray(arrays.get(name, np.empty(0, object))) for name in _NAMES]
-        mean, scale, axes, variance, ends = found
+        unit, mean, scale, axes, variance, ends = found
         fits = (
             all(a.dtype.kind == "f" for a in found)
-            and mean.ndim == 1
-            and scale.shape == mean.shape
+            and unit.ndim == 1
+            and mean.shape == scale.shape == unit.shape
             and axes.ndim == 2
             and axes.shape[1] == mean.size
             and variance.shape == (len(axes) + 1,)
@@ -97,7 +115,7 @@ class Novelty:
             shown = {n: f"{a.dtype} {a.shape}" for n, a in zip(_NAMES, found, strict=True)}
             msg = (
                 f"these arrays are no novelty model: {shown}; they must be finite floats of shapes (d,), "
-                "(d,), (k, d), (k + 1,) and (2,): restore the file or train the model again"
+                "(d,), (d,), (k, d), (k + 1,) and (2,): restore the file or train the model again"
             )
             raise ModelError(msg)
         if (
@@ -110,7 +128,7 @@ class Novelty:
             what = "a variance, scale, threshold or quantile"
             msg = f"{what} of the novelty model is out of range; restore the file or train the model again"
             raise ModelError(msg)
-        return cls(mean, scale, axes, variance, float(ends[0]), float(ends[1]))
+        return cls(unit, mean, scale, axes, variance, float(ends[0]), float(ends[1]))
 
 
 def fit_novelty(
@@ -151,10 +169,12 @@ def fit_novelty(
 
     Notes
     -----
-    The features are standardised; of their covariance the ``components`` largest directions are kept and all
-    others take their mean variance (probabilistic principal components [1]_): a covariance that is shrunk
-    as far as n windows with d features ask for. The threshold is the quantile of distances of held-out
-    blocks, each from a fit without its fold.
+    Features of relu layers are never below 0 and spread over powers of ten, so that a few large ones would
+    make up every distance. They count by their logarithm, nearly: ``arcsinh(f / (0.03 rms))``, which does
+    for features of either sign. Then they are standardised; of their covariance the ``components`` largest
+    directions are kept, and all others take their mean variance (probabilistic principal components [1]_):
+    a covariance that is shrunk as far as n windows with d features ask for. The threshold is the quantile
+    of distances of held-out blocks, each from a fit without its fold.
 
     A distance says that a window is unlike the training, not that its answer is wrong; and what the
     features do not show it does not see [2]_.
@@ -192,6 +212,9 @@ def fit_novelty(
 
 
 def _fit(values: NDArray[np.float64], components: int, threshold: float, quantile: float) -> Novelty:
+    size = np.sqrt((values**2).mean(axis=0))
+    unit = np.divide(1.0 / _KNEE, size, out=np.zeros_like(size), where=size > 0).astype(np.float32)
+    values = np.arcsinh(values * unit)
     mean, deviation = spread(values)
     scale = (1.0 / deviation).astype(np.float32)  # infinite for a constant feature, hence 0
     known = int(np.count_nonzero(scale))
@@ -207,7 +230,7 @@ def _fit(values: NDArray[np.float64], components: int, threshold: float, quantil
     rest = (total - kept.sum()) / (known - components)
     variance = np.append(kept, rest).astype(np.float32)
     return Novelty(
-        mean, scale, axes.astype(np.float32), variance, float(np.float32(threshold)),
+        unit, mean, scale, axes.astype(np.float32), variance, float(np.float32(threshold)),
         float(np.float32(quantile)),
     )  # fmt: skip
 

@@ -1,6 +1,6 @@
 """Studies: what a step does to the truth, measured where the truth is known.
 
-``magxr.studies.hallucination`` and ``magxr.studies.gap_closing``, imported when they are first used.
+``magxr.studies.hallucination``, ``gap_closing`` and ``pick_recall``, imported when they are first used.
 """
 
 from __future__ import annotations
@@ -9,13 +9,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 # The modules have other names than the functions: a submodule would take the function's place.
-_HOME = {"hallucination": "magxr.studies.meter", "gap_closing": "magxr.studies.closing"}
+_HOME = {
+    "hallucination": "magxr.studies.meter",
+    "gap_closing": "magxr.studies.closing",
+    "pick_recall": "magxr.studies.picked",
+}
 
-__all__ = ["gap_closing", "hallucination"]
+__all__ = ["gap_closing", "hallucination", "pick_recall"]
 
 if TYPE_CHECKING:
     from magxr.studies.closing import gap_closing
     from magxr.studies.meter import hallucination
+    from magxr.studies.picked import pick_recall
 
 
 def __getattr__(name: str) -> Any:

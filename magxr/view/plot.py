@@ -103,8 +103,8 @@ def plot(
 
     Notes
     -----
-    Calling this computes: it is the one step that does. Nothing global is touched, neither pyplot nor
-    rcParams, so it is safe in threads and without a display.
+    Calling this computes: beside `magxr.explain` it is the one step that does. Nothing global is touched,
+    neither pyplot nor rcParams, so it is safe in threads and without a display.
 
     Examples
     --------

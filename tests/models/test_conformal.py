@@ -74,13 +74,13 @@ def test_the_classes_are_covered_each_by_itself():
 def test_a_class_with_too_few_blocks_is_refused():
     labels, p, groups = [0] * 9 + [1] * 9, np.linspace(0, 1, 18), [*range(9), *[0] * 9]
     with pytest.raises(
-        ParameterError, match="1 blocks with linear windows are too few for alpha=0.1.*least 9"
+        ParameterError, match=r"1 blocks with linear windows are too few for alpha=0\.1.*least 9"
     ):
         calibrate_sets(labels, p, groups, alpha=0.1)
     assert calibrate_sets(labels, p, alpha=0.1).blocks == (9, 9)
     with pytest.raises(ParameterError, match="0 blocks with nonlinear windows"):
         calibrate_sets([], [], alpha=0.5)
-    with pytest.raises(ParameterError, match="alpha=1.5 is the share that may be missed"):
+    with pytest.raises(ParameterError, match=r"alpha=1\.5 is the share that may be missed"):
         calibrate_sets(labels, p, alpha=1.5)
 
 

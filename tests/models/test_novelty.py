@@ -22,8 +22,9 @@ def test_with_all_directions_it_is_the_mahalanobis_distance():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(300, 6)) @ rng.normal(size=(6, 6))
     found = fit_novelty(x, components=5)  # the one that is left keeps its own variance
-    inverse = np.linalg.inv(np.cov(x.T, bias=True))
-    off = x[:20] - x.mean(axis=0)
+    tamed = np.arcsinh(x / (0.03 * np.sqrt((x**2).mean(axis=0))))
+    inverse = np.linalg.inv(np.cov(tamed.T, bias=True))
+    off = tamed[:20] - tamed.mean(axis=0)
     wanted = np.sqrt(np.einsum("ni,ij,nj->n", off, inverse, off) / 6)
     np.testing.assert_allclose(found.distance(x[:20]), wanted, rtol=1e-3)
 
@@ -32,6 +33,7 @@ def test_without_directions_it_is_the_standardised_distance():
     x, _ = features(0)
     found = fit_novelty(x, components=0)
     live = np.delete(x, 7, axis=1).astype("f8")
+    live = np.arcsinh(live / (0.03 * np.sqrt((live**2).mean(axis=0))))
     z = (live - live.mean(axis=0)) / live.std(axis=0)
     np.testing.assert_allclose(found.distance(x), np.sqrt((z**2).mean(axis=1)), rtol=1e-4)
 
@@ -83,7 +85,7 @@ def test_arrays_come_back_small_and_the_seed_fixes_them():
     found = fit_novelty(x, groups)
     arrays = found.to_arrays()
     assert {a.dtype for a in arrays.values()} == {np.dtype("f4")}
-    assert found.nbytes == 4 * (1024 * 10 + 9 + 2)
+    assert found.nbytes == 4 * (1024 * 11 + 9 + 2)
     again = Novelty.from_arrays(arrays)
     np.testing.assert_array_equal(again.distance(x), found.distance(x))
     assert (again.threshold, again.quantile) == (found.threshold, found.quantile)
@@ -125,3 +127,22 @@ def test_features_of_another_model_and_damaged_arrays_are_refused():
             Novelty.from_arrays({**arrays, name: value})
     with pytest.raises(ModelError, match="no novelty model"):
         Novelty.from_arrays({})
+
+
+def test_a_few_large_features_do_not_drown_the_rest():
+    """Features of relu layers: 0 and above, over powers of ten. Half of them out of proportion is new."""
+    rng = np.random.default_rng(5)
+
+    def drawn(count):
+        return np.exp(rng.normal(0, 1, (count, 60)) + rng.normal(0, 1, (count, 1)))
+
+    known, usual, odd = drawn(600), drawn(300), drawn(300)
+    odd[:, ::2] *= 8
+
+    def plain(x):
+        return np.sqrt((((x - known.mean(axis=0)) / known.std(axis=0)) ** 2).mean(axis=1))
+
+    found = fit_novelty(known, components=3, quantile=0.95)
+    assert found.is_new(usual).mean() < 0.1
+    assert found.is_new(odd).mean() > 0.9
+    assert (plain(odd) > np.quantile(plain(known), 0.95)).mean() < 0.6

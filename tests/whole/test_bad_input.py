@@ -57,6 +57,7 @@ STEPS = {
     "wavelength": {"size": 32, "stride": 8},
     "windows": {"size": 32, "stride": 8},
     "classify": {"model": Even(), "stride": 10},
+    "explain": {"model": Even(), "lat": -39.0, "lon": -108.8},
 }
 
 
@@ -340,6 +341,10 @@ PARAMETERS = [
     ("classify", "edges", ("x", None), "edges is {}; use 'none'"),
     ("classify", "batch", (0, "x", 2.5, np.nan, True), "batch is {}; it must be a whole number of windows"),
     ("classify", "check_spacing", ("x", None, 3), "check_spacing is {}; use True, False or 'warn'"),
+    ("explain", "lat", (np.nan, "x", None, True), "lat is {}; it must be a number of degrees"),
+    ("explain", "lon", (np.inf, "x", None, True), "lon is {}; it must be a number of degrees"),
+    ("explain", "method", ("x", None), "method is {}; use 'additive'"),
+    ("explain", "check_spacing", ("x", None, 3), "check_spacing is {}; use True, False or 'warn'"),
     ("calibrate", "neighbours", (0, 2, 2.5, "x", None, np.nan, True), "neighbours is {}; .*odd"),
     (
         "calibrate",

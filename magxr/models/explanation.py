@@ -1,0 +1,154 @@
+"""Why a model answers as it does on one window: its logit, taken apart over the window's cells."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+
+from magxr.errors import ModelError, ParameterError
+from magxr.kernels.minmax import minmax
+from magxr.models import attribution, engine
+from magxr.models.backbones import backbone, build
+from magxr.models.heads import read_head, sigmoid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from magxr.models.heads import PooledHead
+    from magxr.models.spec import ModelSpec
+
+    Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+Method = Literal["additive", "gradcam"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Explanation:
+    """An answer and where in the window it comes from."""
+
+    cells: NDArray[np.float32]
+    """By pixel of the window, shape (size, size). "additive": contributions, which with ``elsewhere`` sum to
+    the logit. "gradcam": 0 and above, of no unit."""
+    logit: float
+    elsewhere: float
+    """Part of the logit that belongs to no place: the head's bias, and features of the window as a whole."""
+
+    @property
+    def probability(self) -> float:
+        """Probability of linear."""
+        return float(sigmoid(np.array(self.logit, np.float64)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """One feature map that a pooled head reads, and what the head makes of it."""
+
+    field: NDArray[np.float32]
+    """Shape (m, n, channels)."""
+    stride: int
+    """Pixels of the window to a cell of the map."""
+    mean: NDArray[np.float32]
+    scale: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    """Of the head, for the channels' means, then for their standard deviations, shape (2 channels,)."""
+
+
+def combined(parts: list[Part], size: int, bias: float, method: Method = "additive") -> Explanation:
+    """Explain the answer of a pooled head on one or more feature maps of the same window.
+
+    Parameters
+    ----------
+    parts : list of Part
+    size : int
+        Side of the window, pixels.
+    bias : float
+        The head's bias; add to it what features without a place contribute.
+    method : {"additive", "gradcam"}
+
+    Notes
+    -----
+    The mean of several heads' logits is the logit of their mean weights; of heads that standardise
+    differently, explain each and average the cells.
+    """
+    check_method(method)
+    logit, cells = bias, np.zeros((size, size))
+    for part in parts:
+        added = attribution.additive(part.field, part.mean, part.scale, part.weights)
+        logit += float(added.sum())
+        if method == "gradcam":
+            slope = attribution.gradient(part.field, part.scale, part.weights)
+            cells += attribution.enlarged(attribution.gradcam(part.field, slope), size, part.stride)
+        else:
+            cells += attribution.spread_out(added, size, part.stride)
+    return Explanation(cells.astype(np.float32), logit, bias)
+
+
+def explain_window(spec: ModelSpec, window: NDArray[np.floating], method: Method = "additive") -> Explanation:
+    """Take apart what a model says of one window.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        From `magxr.models.spec.load`.
+    window : ndarray of float, shape (spec.window, spec.window)
+        Anomaly in nT, raw; NaN as for `magxr.models.worker.predict`.
+    method : {"additive", "gradcam"}
+        See `magxr.explain`.
+
+    Raises
+    ------
+    ModelError
+        If the window is not of the model's size, the model has another head than the pooled one, or its
+        files are missing or changed.
+    ParameterError
+        If the method is unknown.
+    """
+    check_method(method)
+    if window.shape != (spec.window, spec.window) or window.dtype.kind != "f":
+        msg = (
+            f"expected a float window of shape ({spec.window}, {spec.window}), got {window.dtype} of "
+            f"{window.shape}; the model {spec.name!r} reads no other"
+        )
+        raise ModelError(msg)
+    if spec.head != "pooled":
+        msg = f"model {spec.name!r} has a head of kind {spec.head!r}; only 'pooled' ones can be explained"
+        raise ModelError(msg)
+    spec.check()
+    head: PooledHead = read_head(spec.head_file())
+    chosen = backbone(spec.trunk)
+    field = _trunk(spec)(minmax(window[None])[..., None])[0]
+    part = Part(field, chosen.stride, head.mean, head.scale, head.weights)
+    return combined([part], spec.window, head.bias, method)
+
+
+def check_method(method: str) -> None:
+    """Refuse a method that is unknown."""
+    if method not in get_args(Method):
+        msg = f"method is {method!r}; use 'additive' (parts that sum to the logit) or 'gradcam'"
+        raise ParameterError(msg)
+
+
+_trunks: dict[tuple[str, ...], Run] = {}
+_turn = threading.Lock()
+
+
+def _trunk(spec: ModelSpec) -> Run:
+    """Return the trunk alone, from one scaled window to its feature map; built once a process."""
+    path = spec.trunk_file()
+    key = (spec.trunk, str(path), spec.trunk_sha256, str(spec.window))
+    with _turn:
+        if key not in _trunks:
+            keras = engine.start()
+            _trunks[key] = engine.compiled(build(keras, backbone(spec.trunk), path, spec.window))
+        run = _trunks[key]
+
+    def alone(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        with _turn:
+            return run(batch)
+
+    return alone
