@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from magxr.studies.paper.settings import Settings
 
 Part = Literal["fig9", "ablation", "backbone"]
@@ -62,3 +64,13 @@ def plan(settings: Settings) -> list[Row]:
                 for head in settings.heads
             ]
     return rows
+
+
+def comparable(rows: Sequence[Row], part: str) -> list[Row]:
+    """Return the rows that are tested on the same windows, for one part of the account.
+
+    Diffusions are compared with those of Fig. 9; labels by majority come with windows of their own.
+    """
+    if part != "ablation":
+        return [row for row in rows if row.part == part]
+    return [r for r in rows if r.part in ("fig9", part) and r.labels == "clear" and r.head != "cnn"]

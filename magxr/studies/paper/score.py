@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from magxr.errors import ParameterError
 from magxr.models.bootstrap import interval
 from magxr.models.compare import compare
 from magxr.models.evaluate import confusion, wilson
@@ -95,11 +96,15 @@ def _strange(results: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def ties(trainings: Trainings, rows: Sequence[Row], split: str) -> Comparison | None:
-    """Compare rows on the same test windows of all seeds, or None where there is nothing to compare."""
+    """Compare rows on the test windows of all seeds, the same for all, or None where there is nothing to."""
     held = {row.name: trainings[row, split] for row in rows if (row, split) in trainings}
     held = {name: r for name, r in held.items() if r and all("failed" not in one for one in r)}
     if len(held) < 2:
         return None
+    tested = [[one["answers"]["window"] for one in r] for r in held.values()]
+    if any(t != tested[0] for t in tested):
+        msg = f"{', '.join(held)} were not tested on the same windows, so they cannot be compared"
+        raise ParameterError(msg)
     together = {name: _together(r) for name, r in held.items()}
     labels, _, groups = next(iter(together.values()))
     return compare(labels, {name: t[1] for name, t in together.items()}, groups, "accuracy")

@@ -16,7 +16,7 @@ from magxr.studies.paper.diffusions import tune
 from magxr.studies.paper.ground import Ground, labelled, labels, surveyed
 from magxr.studies.paper.learn import Desk
 from magxr.studies.paper.ledger import open_ledger
-from magxr.studies.paper.rows import PAPER, plan
+from magxr.studies.paper.rows import PAPER, comparable, plan
 from magxr.studies.paper.score import line, ties
 from magxr.studies.paper.settings import Settings
 from magxr.studies.paper.windows import Chosen, training, unseen
@@ -117,7 +117,7 @@ def paper_study(
     lines = [line(row, split, results) for (row, split), results in trainings.items()]
     kinds: dict[str, None] = dict.fromkeys(row.part for row in rows)
     compared = {
-        (part, split): ties(trainings, [r for r in rows if r.part == part], split)
+        (part, split): ties(trainings, comparable(rows, part), split)
         for part in kinds
         for split in settings.splits
     }
@@ -177,6 +177,7 @@ def _facts(area: Ground, desk: Desk) -> dict[str, Any]:
         "linear": int(np.sum(label == 1)),
         "nonlinear": int(np.sum(label == 0)),
         "left": int(np.sum(label < 0)),
+        "linear_cells": float(maps["linear"].mean()),
         "taken": taken,
         "variance_kept": float(maps["retained"]),
     }

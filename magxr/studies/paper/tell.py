@@ -59,6 +59,8 @@ def account(
     parts = [_data(settings, facts)]
     for part, title in _TITLES.items():
         mine = [line for line in lines if line["part"] == part]
+        if mine and part == "ablation":  # beside those that they are to be compared with
+            mine = [line for line in lines if line["part"] == "fig9" and line["head"] != "cnn"] + mine
         if mine:
             parts.append(_accuracies(title, mine, {s: compared.get((part, s)) for s in settings.splits}))
     strange = [line for line in lines if line["part"] == "fig9" and not line["failed"]]
@@ -77,8 +79,9 @@ def _data(settings: Settings, facts: Mapping[str, Any]) -> Part:
         "windows",
         "linear",
         "nonlinear",
-        "ambiguous or hidden",
+        "neither",
         "taken",
+        "linear cells, %",
     )
     rows = tuple(
         (
@@ -90,6 +93,7 @@ def _data(settings: Settings, facts: Mapping[str, Any]) -> Part:
             str(a["nonlinear"]),
             str(a["left"]),
             str(a["taken"]),
+            f"{100.0 * a['linear_cells']:.0f}",
         )
         for a in facts["areas"]
     )
@@ -196,10 +200,10 @@ def _order(lines: Sequence[Line], compared: Mapping[tuple[str, str], Comparison 
             if other is not None and {line["name"], other["name"]} <= set(ranked.names):
                 said.append(_difference(ranked, other["name"], line["name"], split, "Diffusion"))
     for (part, split), ranked in compared.items():
-        if part == "backbone" and ranked is not None:
+        if part in ("ablation", "backbone") and ranked is not None:
             first = [n for n, r in zip(ranked.names, ranked.rank, strict=True) if r == 1]
-            tied = "; ".join(first)
-            said.append(f"Split {split}: {len(first)} of {len(ranked.names)} tie for the best: {tied}.")
+            what = f"{_TITLES[part]}, split {split}: {len(first)} of {len(ranked.names)}"
+            said.append(f"{what} tie for the best: {'; '.join(first)}.")
     test = {
         (line["name"], line["split"]): line for line in lines if "test" in line and line["part"] == "fig9"
     }

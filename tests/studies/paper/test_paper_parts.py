@@ -14,7 +14,7 @@ from magxr.studies.paper.diffusions import parameters, tune
 from magxr.studies.paper.ground import Ground, labels, surveyed
 from magxr.studies.paper.learn import pooled
 from magxr.studies.paper.ledger import key_of, open_ledger
-from magxr.studies.paper.rows import Row, plan
+from magxr.studies.paper.rows import Row, comparable, plan
 from magxr.studies.paper.score import line, ties
 from magxr.studies.paper.settings import Settings
 from magxr.studies.paper.windows import training, unseen
@@ -157,6 +157,9 @@ def test_ties_are_told_from_differences():
     ranked = ties(apart, list(ROWS.values()), "block")
     assert ranked.names[0] == ROWS["diffused"].name
     assert ranked.letters == ("a", "b")
+    other = {(ROWS["raw"], "block"): [result(18)], (ROWS["diffused"], "block"): [result(18, count=22)]}
+    with pytest.raises(ParameterError, match="not tested on the same windows"):
+        ties(other, list(ROWS.values()), "block")
     assert ties({(ROWS["raw"], "block"): [result(3)]}, list(ROWS.values()), "block") is None
 
 
@@ -166,6 +169,8 @@ def test_the_plan_names_every_row_once():
     assert len(set(rows)) == len(rows) == 1 + 4 + 6 + 4
     assert rows[0].name == "CNN, not diffused"
     assert "resnet18 (untrained), dense head, diffused (paper's rule)" in [r.name for r in rows]
+    assert {r.labels for r in comparable(rows, "ablation")} == {"clear"}
+    assert {r.diffusion for r in comparable(rows, "ablation")} == {"off", "default", "paper", "tuned"}
     assert [r.part for r in plan(Settings(ablations=False))] == ["fig9"] * 4
 
 

@@ -58,6 +58,7 @@ def test_it_leaves_tables_a_page_and_a_picture(done):
     assert ((table.wilson_low < table.test) & (table.test < table.wilson_high)).all()
     assert (table.azores_windows > 0).all()
     assert table.shatsky_called_linear.between(0, 100).all()
+    assert (out / "areas.png").stat().st_size > 10_000
     text = (out / "paper.md").read_text()
     assert "## The three models of Fig. 9" in text
     assert "## Backbones (Table S5)" in text
