@@ -48,11 +48,9 @@ def curves(
     matplotlib.figure.Figure
         Lines are means over seeds, bands their range.
     """
-    from matplotlib.figure import Figure
-
     across = 2 if len(panels) in (2, 4) else min(3, max(1, len(panels)))
     down = -(-len(panels) // across)
-    figure = Figure(figsize=(_WIDE * across, _HIGH * down), layout="constrained", dpi=150)
+    figure = maps.blank_figure(_WIDE * across, _HIGH * down)
     axes = figure.subplots(down, across, squeeze=False, sharey=True)
     floor = 50.0
     for number, (title, seeds) in enumerate(panels.items()):

@@ -22,6 +22,7 @@ from magxr.studies.paper.settings import Settings
 from magxr.studies.paper.windows import Chosen, training, unseen
 from magxr.synthetic.places import TRAINING, UNSEEN, place
 from magxr.view import paper_study as view
+from magxr.view.maps import blank_figure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -102,6 +103,7 @@ def paper_study(
     settings = settings or Settings()
     settings.check()
     engine.check_installed()
+    blank_figure(1.0, 1.0)  # not after hours: matplotlib may be absent
     tell_ = say or (lambda _: None)
     names = (*TRAINING, *(UNSEEN if settings.unseen else ()))
     places = {name: surveyed(place(name), settings.shrink) for name in names}
