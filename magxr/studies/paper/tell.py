@@ -63,7 +63,8 @@ def account(
             mine = [line for line in lines if line["part"] == "fig9" and line["head"] != "cnn"] + mine
         if mine:
             parts.append(_accuracies(title, mine, {s: compared.get((part, s)) for s in settings.splits}))
-    strange = [line for line in lines if line["part"] == "fig9" and not line["failed"]]
+    told = [line for line in lines if line["part"] != "backbone" and line["labels"] == "clear"]
+    strange = [line for line in told if "test" in line]
     areas = [name for name in PAPER_LINEAR if any(f"{name}_accuracy" in line for line in strange)]
     if areas:
         parts.append(_strange(strange, areas))
