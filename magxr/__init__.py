@@ -31,6 +31,7 @@ _HOME = {
     "plot": "magxr.view.plot",
     "open_region": "magxr.io.catalog",
     "regions": "magxr.io.catalog",
+    "backbones": "magxr.models.availability",
     "open_anomaly": "magxr.io.read",
     "run": "magxr.runs.pipeline",
 }
@@ -41,6 +42,7 @@ __all__ = ["__version__", "accessor", "errors", *_HOME]
 if TYPE_CHECKING:  # so that type checkers and editors see what `__getattr__` finds
     from magxr.io.catalog import open_region, regions
     from magxr.io.read import open_anomaly
+    from magxr.models.availability import backbones
     from magxr.runs.pipeline import run
     from magxr.steps.calibrate import calibrate, percent_linear
     from magxr.steps.classify import classify

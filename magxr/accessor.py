@@ -191,7 +191,7 @@ class Mag:
         lon: float,
         *,
         model: str | Path | Any = "default",
-        method: Literal["additive", "gradcam"] = "additive",
+        method: Literal["additive", "gradcam", "occlusion"] | None = None,
         check_spacing: bool | Literal["warn"] = True,
         variable: Hashable | None = None,
     ) -> xr.DataArray:

@@ -8,7 +8,7 @@ import sys
 import warnings
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from magxr import cli_study
+from magxr import cli_models, cli_study
 from magxr._version import __version__
 from magxr.errors import MagxrError, MagxrWarning, ParameterError
 
@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     _regions_parser(commands)
     _train_parser(commands)
     cli_study.add_parser(commands)
+    cli_models.add_parser(commands)
     return parser
 
 

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = ["BACKBONES", "EMBEDDED", "Backbone", "backbone", "build"]
 
-_POOLS = "its last strides can be taken as dilation instead: every cell of a tile is a multiple of the stride"
+_PADDED = "its last strides can be taken as dilation: cells lie at multiples of the stride from the edge"
 _UNPADDED = (
-    "its reductions take no padding, so cells of the feature map lie at no multiples of the stride from the "
-    "edge, as the dense form needs them"
+    "its reductions take no padding, so its feature map covers the inside of a window only: cells do not "
+    "begin at the edge, as a crop of a tile's map does"
 )
 
 
@@ -38,7 +38,7 @@ class Backbone:
     """Side of the smallest window, pixels."""
     dense: bool = True
     """Whether one pass over a whole tile can give the features of every place (a-trous)."""
-    dense_reason: str = _POOLS
+    dense_reason: str = _PADDED
     """Why it can, or why not."""
     sha256: str | None = None
     """Of the weights file that comes with an installed package; None where the user brings the file."""
@@ -78,7 +78,7 @@ class Backbone:
         Raises
         ------
         ModelError
-            If the file cannot be read, or holds torchvision's weights of a trunk that torchvision has otherwise.
+            If the file cannot be read, or is torchvision's and torchvision has the trunk otherwise.
         """
         whose = weights.files(path)
         if whose is None:
@@ -93,6 +93,16 @@ class Backbone:
             "only (.h5, .weights.h5, .keras): torchvision has it with other layers or not at all"
         )
         raise ModelError(msg)
+
+    def described(self, given: str | Path | None = None) -> str:
+        """Return the description with whose weights it has; random ones are called untrained."""
+        if given is None:
+            return self.description
+        if str(given) in (untrained.WORD, str(untrained.path(self.name))):
+            return f"{self.description}; UNTRAINED: random weights of seed {untrained.SEED}, nothing learnt"
+        if str(given) == imagenet.WORD:
+            return f"{self.description}; ImageNet weights of keras.applications"
+        return f"{self.description}; weights from {Path(given).name}"
 
     def check(self, path: Path, expected: str) -> None:
         """Refuse weights whose SHA-256 is not the expected one, naming the first tensor that does not fit."""
@@ -119,7 +129,7 @@ class Backbone:
         if given is None:
             return self._embedded()
         if str(given) in (untrained.WORD, str(untrained.path(self.name))):
-            return untrained.path(self.name)
+            return self._untrained()
         if str(given) == imagenet.WORD:
             return imagenet.cached(self.name)
         path = Path(given)
@@ -127,6 +137,12 @@ class Backbone:
             msg = f"the weights file {path} for the trunk {self.name!r} does not exist; check the path"
             raise ModelError(msg)
         return path
+
+    def _untrained(self) -> Path:
+        if self.sha256 is not None:
+            msg = f"the trunk {self.name!r} is one trained file; for random weights use trunk='vgg16'"
+            raise ModelError(msg)
+        return untrained.path(self.name)
 
     def _embedded(self) -> Path:
         if self.sha256 is not None:
@@ -138,8 +154,8 @@ class Backbone:
         if self.name in imagenet.FILES:
             words.insert(0, repr(imagenet.WORD))
         msg = (
-            f"the trunk {self.name!r} comes without weights; give a local file with trunk_weights=... ({kinds}), "
-            f"trunk_weights={' or '.join(words)}, or use {EMBEDDED!r}, which needs none"
+            f"the trunk {self.name!r} comes without weights; give a local file with trunk_weights=... "
+            f"({kinds}), trunk_weights={' or '.join(words)}, or use {EMBEDDED!r}, which needs none"
         )
         raise ModelError(msg)
 

@@ -15,10 +15,12 @@ from magxr.errors import ModelError, StoreError
 from magxr.models import mlm, weights
 from magxr.models import spec as specs
 from magxr.models.backbones import backbone
-from magxr.models.spec import CARD_FILE, FORMAT, FORMAT_VERSION, HEAD_FILE, ModelSpec
+from magxr.models.kinds import kind_of
+from magxr.models.spec import CARD_FILE, DOUBT_FILE, FORMAT, FORMAT_VERSION, HEAD_FILE, ModelSpec
 from magxr.models.trained import NO_TRUNK
 
 if TYPE_CHECKING:
+    from magxr.models.doubt import Doubt
     from magxr.models.trained import TrainedModel
 
 TEXT_FILE = "card.md"
@@ -37,6 +39,7 @@ def save(
     limits: tuple[str, ...] = (),
     overwrite: bool = False,
     more: dict[str, Any] | None = None,
+    doubt: Doubt | None = None,
 ) -> ModelSpec:
     """Write ``head.npz``, ``card.json``, ``card.md`` and ``mlm.json`` and return the specification.
 
@@ -57,6 +60,8 @@ def save(
         Replace a model that is already there.
     more : dict, optional
         Further sections of the card, as plain data.
+    doubt : magxr.models.doubt.Doubt, optional
+        Written beside the head, so that the model can say how sure it is.
 
     Raises
     ------
@@ -92,6 +97,7 @@ def save(
         spacing=(float(low), float(high)),
         trained_on=trained_on,
         versions=versions(),
+        doubt_sha256=None if doubt is None else hashlib.sha256(doubt.to_bytes()).hexdigest(),
     )
     card = {
         "format": FORMAT,
@@ -103,6 +109,8 @@ def save(
     }
     path.mkdir(parents=True, exist_ok=True)
     (path / HEAD_FILE).write_bytes(content)
+    if doubt is not None:
+        (path / DOUBT_FILE).write_bytes(doubt.to_bytes())
     (path / TEXT_FILE).write_text(markdown(card), encoding="utf-8")
     (path / MLM_FILE).write_text(_json(mlm.item(card, head_bytes=len(content))), encoding="utf-8")
     # the card goes last: a folder without it is no model, so an interrupted save is never taken for one
@@ -194,8 +202,10 @@ def markdown(card: dict[str, Any]) -> str:
 
 def _trunk_line(spec: dict[str, Any]) -> str:
     if spec["trunk"] == NO_TRUNK:
-        return "- **Trunk**: none; every layer was trained."
-    described = backbone(spec["trunk"]).description
+        if spec["head"] == "cnn":
+            return "- **Trunk**: none; every layer was trained."
+        return f"- **Features**: {kind_of(spec['features']).description}."
+    described = backbone(spec["trunk"]).described(spec.get("trunk_weights"))
     return f"- **Trunk**: {spec['trunk']} ({described}), frozen, SHA-256 `{spec['trunk_sha256']}`."
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
@@ -12,19 +13,20 @@ from magxr.errors import ModelError, ParameterError
 from magxr.kernels.minmax import minmax
 from magxr.models import attribution, engine
 from magxr.models.backbones import backbone, build
-from magxr.models.heads import read_head, sigmoid
+from magxr.models.heads import PooledHead, read_head, sigmoid
+from magxr.models.kinds import kind_of
+from magxr.models.occlusion import occluded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from magxr.models.heads import PooledHead
     from magxr.models.spec import ModelSpec
 
     Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
-Method = Literal["additive", "gradcam"]
+Method = Literal["additive", "gradcam", "occlusion"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,10 +35,11 @@ class Explanation:
 
     cells: NDArray[np.float32]
     """By pixel of the window, shape (size, size). "additive": contributions, which with ``elsewhere`` sum to
-    the logit. "gradcam": 0 and above, of no unit."""
+    the logit. "gradcam": 0 and above, of no unit. "occlusion": fall of the logit without the part around."""
     logit: float
     elsewhere: float
-    """Part of the logit that belongs to no place: the head's bias, and features of the window as a whole."""
+    """Part of the logit that belongs to no place: the head's bias, and features of the window as a whole. NaN
+    for "occlusion", which is no sum."""
 
     @property
     def probability(self) -> float:
@@ -88,7 +91,9 @@ def combined(parts: list[Part], size: int, bias: float, method: Method = "additi
     return Explanation(cells.astype(np.float32), logit, bias)
 
 
-def explain_window(spec: ModelSpec, window: NDArray[np.floating], method: Method = "additive") -> Explanation:
+def explain_window(
+    spec: ModelSpec, window: NDArray[np.floating], method: Method | None = None
+) -> Explanation:
     """Take apart what a model says of one window.
 
     Parameters
@@ -97,7 +102,7 @@ def explain_window(spec: ModelSpec, window: NDArray[np.floating], method: Method
         From `magxr.models.spec.load`.
     window : ndarray of float, shape (spec.window, spec.window)
         Anomaly in nT, raw; NaN as for `magxr.models.worker.predict`.
-    method : {"additive", "gradcam"}
+    method : {"additive", "gradcam", "occlusion"}, optional
         See `magxr.explain`.
 
     Raises
@@ -108,6 +113,7 @@ def explain_window(spec: ModelSpec, window: NDArray[np.floating], method: Method
     ParameterError
         If the method is unknown.
     """
+    method = method or default_method(spec)
     check_method(method)
     if window.shape != (spec.window, spec.window) or window.dtype.kind != "f":
         msg = (
@@ -115,21 +121,43 @@ def explain_window(spec: ModelSpec, window: NDArray[np.floating], method: Method
             f"{window.shape}; the model {spec.name!r} reads no other"
         )
         raise ModelError(msg)
-    if spec.head != "pooled":
-        msg = f"model {spec.name!r} has a head of kind {spec.head!r}; only 'pooled' ones can be explained"
-        raise ModelError(msg)
     spec.check()
-    head: PooledHead = read_head(spec.head_file())
+    if method == "occlusion":
+        return _by_occlusion(spec, window)
+    head = read_head(spec.head_file())
+    if not isinstance(head, PooledHead) or default_method(spec) == "occlusion":
+        why = "is no single logistic model on a trunk's features"
+        msg = f"method {method!r} cannot explain {spec.name!r}, which {why}; use method='occlusion'"
+        raise ModelError(msg)
     chosen = backbone(spec.trunk)
     field = _trunk(spec)(minmax(window[None])[..., None])[0]
     part = Part(field, chosen.stride, head.mean, head.scale, head.weights)
     return combined([part], spec.window, head.bias, method)
 
 
+def default_method(spec: ModelSpec) -> Method:
+    """Return the method that suits a model: an exact sum for a logistic one on a trunk, else occlusion."""
+    measured = spec.head != "cnn" and kind_of(spec.features).measured is not None
+    single = spec.head == "pooled" and isinstance(read_head(spec.head_file()), PooledHead)
+    return "additive" if single and not measured else "occlusion"
+
+
+def _by_occlusion(spec: ModelSpec, window: NDArray[np.floating]) -> Explanation:
+    from magxr.models.worker import predict_members
+
+    def logit(windows: NDArray[np.float32]) -> NDArray[np.float64]:
+        p = np.clip(predict_members(spec, windows).astype(np.float64).mean(axis=0), 1e-7, 1 - 1e-7)
+        return np.asarray(np.log(p / (1 - p)))
+
+    whole = float(logit(window[None].astype(np.float32))[0])
+    return Explanation(occluded(window, logit), whole, math.nan)
+
+
 def check_method(method: str) -> None:
     """Refuse a method that is unknown."""
     if method not in get_args(Method):
-        msg = f"method is {method!r}; use 'additive' (parts that sum to the logit) or 'gradcam'"
+        use = "'additive' (parts that sum to the logit), 'gradcam' or 'occlusion'"
+        msg = f"method is {method!r}; use {use}"
         raise ParameterError(msg)
 
 

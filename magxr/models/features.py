@@ -14,6 +14,7 @@ from magxr.kernels.minmax import minmax
 from magxr.models import weights, worker
 from magxr.models.backbones import EMBEDDED, backbone
 from magxr.models.kinds import kind_of
+from magxr.models.trained import NO_TRUNK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -73,7 +74,10 @@ def recipe(
     if dtype not in ("float32", "float16"):
         msg = f"dtype={dtype!r}; features are kept as 'float32' or 'float16'"
         raise ParameterError(msg)
-    chosen, wanted = backbone(trunk), kind_of(kind)
+    wanted = kind_of(kind)
+    if wanted.measured is not None:
+        return Recipe(NO_TRUNK, "", kind, wanted.version, int(window), dtype)
+    chosen = backbone(trunk)
     path = chosen.weights_file(trunk_weights)
     given = None if trunk_weights is None else str(trunk_weights)
     found = weights.sha256(path)
@@ -81,16 +85,20 @@ def recipe(
 
 
 def keys(made: Recipe, windows: NDArray[np.floating]) -> list[str]:
-    """Return the key of every window: SHA-256 of the recipe and of its bytes after min-max scaling.
+    """Return the key of every window: SHA-256 of the recipe, of its bytes after min-max scaling, and of gaps.
 
-    Windows that differ by a factor or an offset only are the same to the network, and have the same key.
+    What is the same to the network, bit for bit, has the same key: a window in another unit may have. A gap
+    is the median to a network, but not to features that are measured without one.
     """
     worker.check_windows(windows, made.window)
     start = hashlib.sha256(made.key.encode())
     found = []
-    for scaled in minmax(windows):
+    gaps = kind_of(made.kind).measured is not None
+    for window, scaled in zip(windows, minmax(windows), strict=True):
         own = start.copy()
         own.update(scaled.tobytes())
+        if gaps:
+            own.update(np.packbits(np.isfinite(window)).tobytes())
         found.append(own.hexdigest())
     return found
 

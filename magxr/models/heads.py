@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 
 __all__ = ["FEATURES", "CnnHead", "DenseHead", "Ensemble", "PooledHead", "read_head", "sigmoid"]
 
-FEATURES = {"pooled": "pooled", "dense": "flat", "cnn": None}
+FEATURES = {"pooled": "pooled", "dense": "flat", "cnn": None, "aligned": "alignment"}
 """Head -> the features it takes unless told otherwise, see `magxr.models.kinds`; None: windows."""
+
+FORMS = {"aligned": "pooled"}
+"""Head -> the form it is kept in, where that has another name: the same logistic model on other features."""
 
 
 def check_head(name: str) -> None:

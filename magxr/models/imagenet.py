@@ -1,4 +1,4 @@
-"""The weights that keras.applications publishes: where they lie on this machine, and fetching them when asked.
+"""The weights that keras.applications publishes: where they lie on this machine, and how to fetch them.
 
 Only `fetch` goes to the network, and only people call it: nothing that trains or predicts does.
 """
@@ -11,7 +11,7 @@ import tempfile
 import urllib.request
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from magxr.errors import ModelError, StoreError
 
@@ -75,9 +75,9 @@ def cached(trunk: str) -> Path:
     path = here(trunk)
     if path is None:
         msg = (
-            f"the ImageNet weights of {trunk!r} are not on this machine: {folder() / published.name} does not "
-            f"exist; get them with `magxr models --fetch {trunk}`, or copy them there from another machine. "
-            "magxr downloads nothing while it trains or predicts"
+            f"the ImageNet weights of {trunk!r} are not on this machine: {folder() / published.name} does "
+            f"not exist; get them with `magxr models --fetch {trunk}`, or copy them there from another "
+            "machine. Training and predicting download nothing"
         )
         raise ModelError(msg)
     _check(path, published)
@@ -112,7 +112,7 @@ def fetch(trunk: str) -> Path:
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{published.name}.")
     part = Path(name)
     try:
-        with os.fdopen(handle, "wb") as out, urllib.request.urlopen(published.url, timeout=60) as answer:  # noqa: S310 - https
+        with os.fdopen(handle, "wb") as out, _opened(published.url) as answer:
             while chunk := answer.read(2**20):
                 out.write(chunk)
                 if out.tell() > _LARGEST:
@@ -122,13 +122,17 @@ def fetch(trunk: str) -> Path:
         part.replace(target)
     except OSError as error:
         msg = (
-            f"{published.url} could not be downloaded ({error}); fetch it on a machine with internet and copy "
-            f"it to {target}"
+            f"{published.url} could not be downloaded ({error}); fetch it on a machine with internet and "
+            f"copy it to {target}"
         )
         raise StoreError(msg) from error
     finally:
         part.unlink(missing_ok=True)
     return target
+
+
+def _opened(url: str) -> Any:
+    return urllib.request.urlopen(url, timeout=60)  # noqa: S310 - https, to one host named above
 
 
 def _published(trunk: str) -> Published:

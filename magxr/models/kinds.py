@@ -1,4 +1,4 @@
-"""Kinds of features: what of a trunk's answer to a window is kept for a head to learn from."""
+"""Kinds of features: what a head learns from, taken from a trunk's answer to a window or from the window."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from magxr.errors import ModelError
+from magxr.kernels.alignment import alignment
 from magxr.models import architectures
 
 if TYPE_CHECKING:
@@ -20,13 +21,15 @@ class Kind:
     """One entry of `KINDS` is all that a new kind needs."""
 
     name: str
-    network: Callable[[Any, Any], Any]
-    """From the keras module and a trunk to a model whose output has the shape (n, d)."""
+    network: Callable[[Any, Any], Any] | None
+    """From the keras module and a trunk to a model whose output has the shape (n, d); None: no trunk."""
     description: str
     version: int = 1
     """Part of every key in a cache: raise it when the same windows would give other numbers."""
     beside: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None = None
     """Further features, put after the network's, from windows scaled to 0..1; no network is needed."""
+    measured: Callable[[NDArray[np.floating[Any]]], NDArray[np.float32]] | None = None
+    """Where there is no trunk: from windows in nT, NaN where missing, to features of shape (n, d)."""
 
 
 KINDS = {
@@ -41,6 +44,12 @@ KINDS = {
             "flat",
             architectures.flat_features,
             "the last feature map, row by row, column by column, channel by channel (Flatten)",
+        ),
+        Kind(
+            "alignment",
+            None,
+            "how parallel anomalies are at several scales (`magxr.kernels.alignment`); needs no trunk",
+            measured=alignment,
         ),
     )
 }

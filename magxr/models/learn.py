@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from magxr.kernels.blas import one_thread
 from magxr.models import split as splits
 from magxr.models.attempts import Attempt, Task, attempt
 from magxr.models.checkpoint import fingerprint
@@ -52,9 +53,10 @@ def learn(
     )  # fmt: skip
     made: list[list[Attempt]] = []
     runs = len(folds) * members
-    for f, own in enumerate(folds):
-        seeds = [protocol.seed + f * members + m for m in range(members)]
-        made.append([attempt(task, own, s, runs, f"{head}-fold{f}") for s in seeds])
+    with one_thread():  # the same bits on any machine, and after an interruption
+        for f, own in enumerate(folds):
+            seeds = [protocol.seed + f * members + m for m in range(members)]
+            made.append([attempt(task, own, s, runs, f"{head}-fold{f}") for s in seeds])
     every = [a for fold in made for a in fold]
     heads = [a.head for a in every]
     whole: Head = heads[0] if runs == 1 else Ensemble(tuple(h for h in heads if not isinstance(h, CnnHead)))

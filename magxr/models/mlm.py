@@ -49,8 +49,12 @@ def item(card: Mapping[str, Any], *, head_bytes: int) -> dict[str, Any]:
         "mlm:name": _name(spec["name"]),
         "mlm:architecture": _architecture(spec),
         "mlm:tasks": ["scene-classification"],
-        "mlm:framework": "Keras",
-        "mlm:framework_version": _version(dict(map(tuple, spec["versions"])).get("keras")),
+        "mlm:framework": "Keras" if spec["trunk"] != NO_TRUNK or spec["head"] == "cnn" else "NumPy",
+        "mlm:framework_version": _version(
+            dict(map(tuple, spec["versions"])).get(
+                "keras" if spec["trunk"] != NO_TRUNK or spec["head"] == "cnn" else "numpy"
+            )
+        ),
         "mlm:total_parameters": own + _trunk_parameters(spec),
         "mlm:memory_size": 4 * (own + _trunk_parameters(spec)),
         "mlm:batch_size_suggestion": spec["batch"],
@@ -126,6 +130,8 @@ def _output(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _architecture(spec: Mapping[str, Any]) -> str:
+    if spec["trunk"] == NO_TRUNK and spec["head"] != "cnn":
+        return f"logistic, on {spec['features']} features; no trunk"
     if spec["trunk"] == NO_TRUNK:
         return "CNN of four convolutions and four dense layers"
     return f"{spec['trunk']}, frozen, with a {spec['head']} head"

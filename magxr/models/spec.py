@@ -26,6 +26,7 @@ FORMAT_VERSION = 2
 _READ = (1, 2)
 HEAD_FILE = "head.npz"
 CARD_FILE = "card.json"
+DOUBT_FILE = "doubt.npz"
 SHIPPED = {"default": "default"}
 """Name of a model that comes with the package -> its folder beside this module."""
 
@@ -40,7 +41,7 @@ class ModelSpec:
     sha256: str
     """Of that file."""
     trunk: str = EMBEDDED
-    """Name of the trunk, see `magxr.models.backbones`; "none" for a CNN, which has none."""
+    """Name of the trunk, see `magxr.models.backbones`; "none" for a model without one."""
     trunk_sha256: str = weights.HED_SHA256
     """Of the trunk's weights file."""
     trunk_weights: str | None = None
@@ -57,6 +58,8 @@ class ModelSpec:
     """Smallest and largest grid spacing, arcmin, that the model was trained for."""
     normalisation: str = "minmax"
     """Every window is scaled to 0..1 by its own extremes (`magxr.kernels.minmax`)."""
+    doubt_sha256: str | None = None
+    """Of ``doubt.npz`` beside the head (`magxr.models.doubt`); None for a model without one."""
     threshold: float = 0.5
     """Probability from which a window counts as linear in the card's accuracy."""
     trained_on: str = ""
@@ -70,6 +73,16 @@ class ModelSpec:
         shipped = self.name in SHIPPED and path.parts[-4:-1] == ("magxr", "models", SHIPPED[self.name])
         if not path.is_file() and shipped:
             return Path(str(files("magxr.models") / SHIPPED[self.name] / HEAD_FILE))
+        return path
+
+    def doubt_file(self) -> Path:
+        """Return the file with what the model knows of its own doubt, which lies beside its head."""
+        path = self.head_file().with_name(DOUBT_FILE)
+        if self.doubt_sha256 is None or not path.is_file():
+            fix = "train it with magxr train --folds, or use the model 'default'"
+            lost = f"{path} is missing; restore it" if self.doubt_sha256 else f"it was made without; {fix}"
+            msg = f"model {self.name!r} cannot tell how sure it is: {lost}"
+            raise ModelError(msg)
         return path
 
     def trunk_file(self) -> Path:
@@ -92,12 +105,15 @@ class ModelSpec:
             msg = f"model {self.name!r}: the weights file {head} does not exist; {fix}"
             raise ModelError(msg)
         weights.check_hash(head, self.sha256)
+        if self.doubt_sha256 is not None:
+            weights.check_hash(self.doubt_file(), self.doubt_sha256)
         if self.head == "cnn":
             engine.check_installed()
             return
-        kind_of(self.features)
+        if kind_of(self.features).measured is not None:
+            return  # numpy and scipy, which are always here
         trunk = self.trunk_file()
-        weights.check_hash(trunk, self.trunk_sha256, backbone(self.trunk).layers)
+        backbone(self.trunk).check(trunk, self.trunk_sha256)
         engine.check_installed()
 
 

@@ -13,7 +13,7 @@ from magxr.models import vet, worker
 from magxr.models.backbones import EMBEDDED, backbone
 from magxr.models.features import Features, as_features, of_windows
 from magxr.models.folds import fold_codes
-from magxr.models.heads import FEATURES, check_head
+from magxr.models.heads import FEATURES, FORMS, check_head
 from magxr.models.learn import learn
 from magxr.models.protocol import Protocol
 from magxr.models.samples import MEMORY
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Protocol", "TrainedModel", "train", "train_on_features"]
 
-HeadName = Literal["pooled", "dense", "cnn"]
+HeadName = Literal["pooled", "dense", "cnn", "aligned"]
 
 
 def train(
@@ -84,10 +84,11 @@ def train(
         Fixes the split, the order of windows and the start.
     retries : int
         How many other seeds are tried where training collapses to a constant answer.
-    head : {"pooled", "dense", "cnn"}
+    head : {"pooled", "dense", "cnn", "aligned"}
         "pooled": a logistic model on mean and standard deviation of the last feature map. "dense": the
         paper's, on the flattened map: 100, 100, 10 units and one output. "cnn": the paper's network without
-        a trunk, trained end to end by Keras.
+        a trunk, trained end to end by Keras. "aligned": a logistic model on how parallel anomalies are
+        (`magxr.kernels.alignment`), which needs no trunk and no network.
     outputs : {1, 2}
         Of the CNN, see `magxr.models.architectures.cnn`.
     trunk, trunk_weights
@@ -209,7 +210,7 @@ def train_on_features(
     if head == "cnn" and protocol.weight_decay:
         msg = f"weight_decay={protocol.weight_decay} is for heads on features; leave it out for a CNN"
         raise ParameterError(msg)
-    if head != "cnn":
+    if head not in ("cnn", "aligned"):
         backbone(trunk)
     given = as_features(features)
     truth = np.asarray(labels)
@@ -220,8 +221,8 @@ def train_on_features(
         _check_finite(given)
     kept = _Kept(trunk, trunk_weights, window, given, head)
     model = learn(
-        given, truth, codes, protocol, head=head, outputs=outputs, window=kept.window, members=members,
-        retries=retries, memory=memory, checkpoint=checkpoint, how=how or {},
+        given, truth, codes, protocol, head=FORMS.get(head, head), outputs=outputs, window=kept.window,
+        members=members, retries=retries, memory=memory, checkpoint=checkpoint, how=how or {},
     )  # fmt: skip
     return replace(
         model, trunk=kept.trunk, trunk_weights=kept.weights, features=kept.kind, trunk_sha256=kept.sha256
@@ -237,8 +238,10 @@ class _Kept:
         self.trunk, self.weights = trunk, None if weights is None else str(weights)
         self.window, self.kind = window, FEATURES[head] or "pooled"
         self.sha256: str | None = None
-        if head == "cnn":
+        if head in ("cnn", "aligned"):
             self.trunk, self.weights = NO_TRUNK, None
+            trunk, weights = NO_TRUNK, None
+        if head == "cnn":
             return
         made = given.recipe
         if made is None:
@@ -247,8 +250,9 @@ class _Kept:
         differ = {k: (getattr(made, k), v) for k, v in asked.items() if getattr(made, k) != v}
         if weights is not None and str(weights) != made.trunk_weights:
             differ["trunk_weights"] = (made.trunk_weights, str(weights))
-        # a logistic model takes features of any kind, dense layers the flattened map
-        if (made.kind == "flat") != (head == "dense"):
+        # a logistic model on a trunk takes features of any kind, dense layers the flattened map
+        fits = {"dense": made.kind == "flat", "aligned": made.kind == "alignment"}
+        if not fits.get(head, made.kind not in ("flat", "alignment")):
             differ["kind"] = (made.kind, FEATURES[head])
         if differ:
             told = ", ".join(f"{k} {a!r} instead of {b!r}" for k, (a, b) in differ.items())

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from magxr.models.heads import Head
 
 NO_TRUNK = "none"
-"""Name of the trunk of a model that has none: a CNN."""
+"""Name of the trunk of a model that has none: a CNN, or a head on features measured without a network."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

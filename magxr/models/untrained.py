@@ -1,7 +1,7 @@
 """Random weights that are the same everywhere: a trunk that has learnt nothing, to compare with and to test.
 
-They are no file. A path ``untrained:NAME`` stands for them, so that a model with such a trunk travels, is hashed
-and is checked as any other.
+They are no file. A path ``untrained:NAME`` stands for them, so that a model with such a trunk travels, is
+hashed and is checked as any other.
 """
 
 from __future__ import annotations

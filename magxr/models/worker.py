@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from magxr.errors import ModelError
 from magxr.kernels.minmax import minmax
 from magxr.models import architectures, engine, weights
 from magxr.models.backbones import backbone, build
+from magxr.models.doubt import ANSWERS, Doubt
+from magxr.models.doubt import read as read_doubt
 from magxr.models.heads import CnnHead, Ensemble, read_head
 from magxr.models.kinds import kind_of
 
@@ -39,8 +42,10 @@ class _Network:
 class _Loaded:
     """A network and, for a model, what makes probabilities of its answers: shape (members, n)."""
 
-    network: _Network
+    network: _Network | None
     finish: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None = None
+    measured: Callable[[NDArray[np.floating[Any]]], NDArray[np.float32]] | None = None
+    """In the place of a network: features of windows in nT."""
 
 
 _models: dict[Key, _Loaded] = {}
@@ -89,10 +94,33 @@ def predict_members(spec: ModelSpec, windows: NDArray[np.floating]) -> NDArray[n
     check_windows(windows, spec.window)
     if len(windows) == 0:
         return np.empty((1, 0), np.float32)
-    key = ("predict", spec.path, spec.sha256, spec.trunk, spec.trunk_sha256, spec.features, str(spec.window))
-    model = _get(key, lambda: _with_head(spec))
-    values = _in_batches(model.network, windows, spec.batch)
+    model = _get(_key(spec), lambda: _with_head(spec))
+    values = _features_by(model, spec, windows)
     return values if model.finish is None else model.finish(values)
+
+
+def predict_with_doubt(spec: ModelSpec, windows: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Return the answers of `magxr.models.doubt.ANSWERS`, shape (4, n); `predict` is the first of them.
+
+    Raises
+    ------
+    ModelError
+        As `predict`, and if the model was made without knowing its doubt.
+    """
+    path = spec.doubt_file()
+    check_windows(windows, spec.window)
+    if len(windows) == 0:
+        return np.empty((len(ANSWERS), 0), np.float32)
+    model = _get(_key(spec), lambda: _with_head(spec))
+    values = _features_by(model, spec, windows)
+    members = values if model.finish is None else model.finish(values)
+    return _doubt(path, str(spec.doubt_sha256)).answers(members, values)
+
+
+@lru_cache(maxsize=8)
+def _doubt(path: Path, sha256: str) -> Doubt:
+    weights.check_hash(path, sha256)
+    return read_doubt(path)
 
 
 def features(
@@ -123,14 +151,23 @@ def features(
     -------
     ndarray of float32, shape (n, d)
     """
-    chosen, size = backbone(trunk), windows.shape[-1]
+    size = windows.shape[-1]
     check_windows(windows, size)
+    measured = kind_of(kind).measured
+    if measured is not None:
+        return measured(windows)
+    chosen = backbone(trunk)
     if len(windows) == 0:
         return np.empty((0, 2 * chosen.channels if kind == "pooled" else 0), np.float32)
     path = chosen.weights_file(trunk_weights)
     key = ("features", trunk, str(path), kind, str(size))
     model = _get(key, lambda: _Loaded(_network(trunk, path, kind, size)))
-    return _in_batches(model.network, windows, batch)
+    return _in_batches(_there(model.network), windows, batch)
+
+
+def _there(network: _Network | None) -> _Network:
+    assert network is not None
+    return network
 
 
 def check_windows(windows: NDArray[np.floating], size: int) -> None:
@@ -141,6 +178,17 @@ def check_windows(windows: NDArray[np.floating], size: int) -> None:
             f"the model reads windows of {size} x {size} pixels"
         )
         raise ModelError(msg)
+
+
+def _key(spec: ModelSpec) -> Key:
+    what = (spec.trunk, spec.trunk_sha256, spec.features, str(spec.window))
+    return ("predict", spec.path, spec.sha256, *what)
+
+
+def _features_by(model: _Loaded, spec: ModelSpec, windows: NDArray[np.floating]) -> NDArray[np.float32]:
+    if model.measured is not None:
+        return model.measured(windows)
+    return _in_batches(_there(model.network), windows, spec.batch)
 
 
 def _get(key: Key, make: Callable[[], _Loaded]) -> _Loaded:
@@ -159,6 +207,7 @@ def _network(trunk: str, path: Path, kind: str, size: int) -> _Network:
         if chosen.sha256 is not None:
             weights.check_hash(path, chosen.sha256, chosen.layers)
         keras = engine.start()
+        assert wanted.network is not None
         model = wanted.network(keras, build(keras, chosen, path, size))
         _networks[key] = _Network(engine.compiled(model), wanted.beside)
     return _networks[key]
@@ -172,18 +221,19 @@ def _with_head(spec: ModelSpec) -> _Loaded:
         model = architectures.cnn(keras, spec.window, outputs=head.outputs)
         head.put_into(model)
         return _Loaded(_Network(engine.compiled(model)), lambda answers: answers[:, -1][None])
-    network = _network(spec.trunk, spec.trunk_file(), spec.features, spec.window)
+    measured = kind_of(spec.features).measured
+    network = None if measured else _network(spec.trunk, spec.trunk_file(), spec.features, spec.window)
 
     def finish(values: NDArray[np.float32]) -> NDArray[np.float32]:
         if values.shape[1] != head.length:
             msg = (
                 f"the head of {spec.name!r} takes {head.length} features, but the trunk {spec.trunk!r} gives "
-                f"{values.shape[1]} {spec.features!r} ones; it was trained on another trunk"
+                f"{values.shape[1]} {spec.features!r} ones; it was trained on others"
             )
             raise ModelError(msg)
         return head.by_member(values) if isinstance(head, Ensemble) else head.probability(values)[None]
 
-    return _Loaded(network, finish)
+    return _Loaded(network, finish, measured)
 
 
 def _in_batches(network: _Network, windows: NDArray[np.floating], batch: int) -> NDArray[np.float32]:

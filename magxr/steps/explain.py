@@ -11,7 +11,7 @@ import numpy as np
 from magxr.chunked.quantiles import check_block
 from magxr.errors import GridError, ModelError, ParameterError
 from magxr.labelled import anomaly, canonical, on_grid, oriented
-from magxr.models.explanation import check_method, explain_window
+from magxr.models.explanation import check_method, default_method, explain_window
 from magxr.steps.arguments import is_number
 from magxr.steps.cells import filled
 from magxr.steps.cutting import check_window
@@ -28,13 +28,21 @@ if TYPE_CHECKING:
     from magxr.models.explanation import Explanation, Method
 
 
+_NAMES = {
+    "additive": ("contribution", "contribution to the logit of linear"),
+    "gradcam": ("gradcam", "Grad-CAM of linear"),
+    "occlusion": ("occlusion", "fall of the logit of linear without this part"),
+}
+"""Method -> name and long name of its map."""
+
+
 def explain(
     obj: xr.Dataset | xr.DataArray,
     lat: float,
     lon: float,
     *,
     model: str | Path | Any = "default",
-    method: Method = "additive",
+    method: Method | None = None,
     check_spacing: bool | Literal["warn"] = True,
     variable: Hashable | None = None,
 ) -> xr.DataArray:
@@ -50,9 +58,11 @@ def explain(
     model : str, path or model
         As for `magxr.classify`: a name, a folder, a loaded specification, or an object that has ``window``,
         ``batch``, ``predict`` and ``explain(window, method)``.
-    method : {"additive", "gradcam"}
-        "additive": contributions to the logit, an exact sum. "gradcam": the classic Grad-CAM map, 0 and
-        above, which shows only what speaks for linear and does not see the deviations of features.
+    method : {"additive", "gradcam", "occlusion"}, optional
+        "additive": contributions to the logit, an exact sum, for one logistic head on a trunk. "gradcam":
+        the classic Grad-CAM map of such a head, 0 and above, which shows only what speaks for linear and does
+        not see the deviations of features. "occlusion": how much the logit falls when each of 10 x 10 parts
+        of the window is taken for missing, for any model. By default "additive" where it can be had.
     check_spacing : bool or "warn"
         As for `magxr.classify`.
     variable : hashable, optional
@@ -61,8 +71,8 @@ def explain(
     Returns
     -------
     xarray.DataArray
-        ``contribution`` (or ``gradcam``), float32, on the cells of the window, in the input's dim order and
-        directions. Positive speaks for linear, negative against. Attributes: ``logit``, ``probability`` (of
+        ``contribution`` (or ``gradcam``, or ``occlusion``), float32, on the cells of the window, in the
+        input's dim order and directions. Positive speaks for linear, negative against. Attributes: ``logit``, ``probability`` (of
         linear), ``elsewhere`` (part of the logit without a place), ``model``, ``sha256``, ``method``,
         ``window`` (cells), ``latitude`` and ``longitude`` of its middle, and ``missing_share``.
 
@@ -92,7 +102,8 @@ def explain(
     Zhou, B. et al. (2016), "Learning deep features for discriminative localization", CVPR, for the means;
     the deviations are taken apart in the same way here.
     """
-    check_method(method)
+    if method is not None:
+        check_method(method)
     da = anomaly(obj, variable)
     values, grid, layout = canonical(da)
     predictor = predictor_of(model, None)
@@ -100,12 +111,15 @@ def explain(
     check_window(grid, size, 1)
     verify_spacing(grid, predictor, check_spacing)
     row, column = _start(grid, size, lat, lon)
+    if method is None:
+        spec = getattr(predictor, "spec", None)
+        method = "additive" if spec is None else default_method(spec)
     explained, share = _explained(predictor, method, [values, filled(da)], (row, column), size)
-    name = "contribution" if method == "additive" else "gradcam"
+    name, what = _NAMES[method]
     origin = (grid.origin[0] + row * grid.spacing[0], grid.origin[1] + column * grid.spacing[1])
     window = replace(grid, shape=(size, size), origin=origin, wraps=False)
     attrs = {
-        "long_name": "contribution to the logit of linear" if method == "additive" else "Grad-CAM of linear",
+        "long_name": what,
         "units": "1",
         "probability": explained.probability,
         "logit": explained.logit,

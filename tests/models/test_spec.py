@@ -102,7 +102,7 @@ def edit(folder, **changes):
         ({"spec": {}}, "no complete specification"),
         ({"spec__surprise": 1}, "no complete specification"),
         ({"spec__sha256": "0" * 64}, "expected 0{64}: it is damaged or another file"),
-        ({"spec__trunk": "alexnet"}, "unknown trunk 'alexnet'"),
+        ({"spec__trunk": "lenet"}, "unknown trunk 'lenet'"),
         ({"spec__trunk_sha256": "1" * 64}, "expected 1{64}.*right names and shapes but other values"),
         ({"spec__trunk_weights": "/nowhere/w.h5"}, "weights file /nowhere/w.h5 for the trunk"),
     ],

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from magxr.errors import MagxrWarning, ModelError, ParameterError
-from magxr.models.fit import cross_entropy
 from magxr.models.split import split_windows
 from magxr.models.train import Protocol, train, train_on_features
 
@@ -109,13 +108,6 @@ def test_weight_decay_shrinks():
     codes = split_windows(labels, split="random")
     free, held = (train_on_features(features, labels, codes, Protocol(weight_decay=w)) for w in (0, 3))
     assert np.abs(held.head.weights).sum() < 0.8 * np.abs(free.head.weights).sum()
-
-
-def test_loss_is_binary_cross_entropy():
-    logit, y = np.array([2.0, -1.0, 800.0]), np.array([1.0, 1.0, 0.0])
-    p = 1 / (1 + np.exp(-logit[:2]))
-    assert cross_entropy(logit[:2], y[:2]) == pytest.approx(-np.log(p).mean())
-    assert cross_entropy(logit, y) == pytest.approx((-np.log(p).sum() + 800) / 3)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """InceptionV3 as keras.applications has it: blocks of parallel branches.
 
-Szegedy et al., Rethinking the Inception architecture for computer vision, CVPR 2016. Keras gives its layers no
-names, only numbers in the order of drawing; so does this module, and the order of the branches is Keras's.
+Szegedy et al., Rethinking the Inception architecture for computer vision, CVPR 2016. Keras gives its layers
+no names, only numbers in the order of drawing; so does this module, and the order of branches is Keras's.
 """
 
 from __future__ import annotations

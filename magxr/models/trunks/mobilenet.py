@@ -11,8 +11,7 @@ from magxr.models.trunks.form import SYMMETRIC, TORCH, Form
 from magxr.models.trunks.sketch import Padding, Sketch
 
 _FIRST = (
-    (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1), (512, 1), (512, 1), (512, 1), (512, 1),
-    (1024, 2), (1024, 1),
+    (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *((512, 1),) * 5, (1024, 2), (1024, 1),
 )  # fmt: skip
 """Channels and stride of every block of MobileNet."""
 _SECOND = ((16, 1, 1), (24, 2, 2), (32, 3, 2), (64, 4, 2), (96, 3, 1), (160, 3, 2), (320, 1, 1))
@@ -35,18 +34,18 @@ def _mobilenet() -> Sketch:
 
 
 def _mobilenetv2(torch: bool) -> Sketch:
-    """Draw MobileNetV2; torchvision pads on both sides before it strides, Keras on the far side only."""
+    """Draw MobileNetV2. Before it strides, torchvision pads on both sides; Keras as "same" does.
+
+    In Keras the stages pad first, but by what "same" would: on the far side, of odd maps on both.
+    """
     s, epsilon = Sketch(), 1e-5 if torch else 1e-3
+    strided: Padding = "valid" if torch else "same"
 
     def norm(x: int, name: str, place: str) -> int:
         return s.norm(x, name, epsilon=epsilon, torch=place)
 
-    def padded(x: int, name: str) -> int:
-        return s.zeros(x, name, 1 if torch else 0, 1)
-
-    start = padded(0, "Conv1_pad") if torch else 0
-    padding: Padding = "valid" if torch else "same"
-    x = s.convolution(start, "Conv1", 32, 3, stride=2, padding=padding, bias=False, torch="features.0.0")
+    start = s.zeros(0, "Conv1_pad", 1, 1) if torch else 0
+    x = s.convolution(start, "Conv1", 32, 3, stride=2, padding=strided, bias=False, torch="features.0.0")
     x = s.relu(norm(x, "bn_Conv1", "features.0.1"), "Conv1_relu", 6.0)
     block, before = 0, 32
     for channels, count, first in _SECOND:
@@ -61,10 +60,10 @@ def _mobilenetv2(torch: bool) -> Sketch:
                 )
                 y = s.relu(norm(y, f"{name}expand_BN", f"{place}.0.1"), f"{name}expand_relu", 6.0)
                 inner = 1
-            if stride > 1:
-                y = padded(y, f"{name}pad")
+            if torch and stride > 1:
+                y = s.zeros(y, f"{name}pad", 1, 1)
             y = s.depthwise(
-                y, f"{name}depthwise", stride=stride, padding="valid" if stride > 1 else "same",
+                y, f"{name}depthwise", stride=stride, padding=strided if stride > 1 else "same",
                 torch=f"{place}.{inner}.0",
             )  # fmt: skip
             y = s.relu(norm(y, f"{name}depthwise_BN", f"{place}.{inner}.1"), f"{name}depthwise_relu", 6.0)

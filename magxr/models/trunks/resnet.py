@@ -1,8 +1,8 @@
 """ResNet18, 34, 50 and 101: blocks of convolutions added to what they started from.
 
-He et al., Deep residual learning for image recognition, CVPR 2016. keras.applications strides in the first
-convolution of a bottleneck, as the paper does, and gives convolutions a bias; torchvision strides in the second
-and has none. So the deep ones have two forms, and a file's weights belong to one of them.
+He et al., Deep residual learning for image recognition, CVPR 2016. keras.applications strides in the
+first convolution of a bottleneck, as that paper does, and gives convolutions a bias; torchvision strides in
+the second and has none. So the deep ones have two forms, and a file's weights belong to one of them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """A network as plain data: its operations in order, and what follows from them without building it.
 
-A family's module draws a trunk with `Sketch`; `magxr.models.assemble` builds what was drawn in Keras. Tensors,
-parameters, stride, size of the feature map and the order in which Keras stores layers all come from here.
+A family's module draws a trunk with `Sketch`; `magxr.models.assemble` builds what was drawn in Keras.
+Tensors, parameters, stride, size of the feature map and the order in which Keras stores layers all come
+from here.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class Tensor(NamedTuple):
     part: str
     """One of `PARTS`."""
     shape: tuple[int, ...]
-    """As Keras has it: kernels (rows, columns, channels in, channels out), depthwise (rows, columns, c, 1)."""
+    """As Keras has it: kernel (rows, columns, channels in, channels out), depthwise (rows, columns, c, 1)."""
 
 
 class Layer(NamedTuple):
@@ -168,11 +169,8 @@ class Sketch:
         sides = [window]
         for op in self.ops:
             side = sides[op.inputs[0]] + sum(op.zeros)
-            if op.padding == "same":
-                side = -(-side // op.stride)
-            else:
-                side = (side - op.size[0]) // op.stride + 1
-            sides.append(side)
+            reach = 1 if op.padding == "same" else op.size[0]
+            sides.append((side - reach) // op.stride + 1)
         return sides[-1]
 
     def stored_order(self) -> tuple[Layer, ...]:

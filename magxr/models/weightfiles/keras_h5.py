@@ -1,18 +1,18 @@
 """Weights from HDF5: the files of keras.applications, of Keras 3 and of HED, and ``.keras`` archives.
 
-The same layer is stored under different groups. A file is read by the first way of naming that finds all layers,
-so that no two ways are mixed.
+The same layer is stored under different groups. A file is read by the first way of naming that finds all
+layers, so that no two ways are mixed.
 """
 
 from __future__ import annotations
 
 import io
 import re
-import zipfile
 from typing import TYPE_CHECKING, Any
 
 from magxr.errors import MissingExtraError, ModelError
 from magxr.models.weightfiles import found
+from magxr.models.weightfiles.archive import member
 from magxr.models.weightfiles.kinds import KERAS_MEMBER
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 _LARGEST = 2**31
 """Bytes of weights that an archive may hold unpacked: four times those of the largest trunk."""
+_MOST_NAMES = 10_000
+"""Layers that a file may list; the largest trunk has 345."""
+_LONGEST_NAME = 1_000
 _CLASSES = {"convolution": "conv2d", "depthwise": "depthwise_conv2d", "norm": "batch_normalization"}
 _STORED = {
     ("convolution", "kernel"): ("kernel",),
@@ -72,33 +75,18 @@ def read(
     except ImportError:
         package = "h5py"
         raise MissingExtraError(package, "files", "reading network weights") from None
+    source = io.BytesIO(member(path, KERAS_MEMBER, _LARGEST)) if archive else path
     try:
-        with h5py.File(_unpacked(path) if archive else path, "r") as file:
+        with h5py.File(source, "r") as file:
             groups = _groups(file, layers, order)
             return {layer.name: _read_layer(file, layer, groups) for layer in layers}
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:  # as h5py meets damage
+        if isinstance(error, ModelError):
+            raise
         first = layers[0]
         msg = (
             f"{path} cannot be read as HDF5 ({error}); it is truncated or not a weights file, so its first "
             f"tensor {first.name} of shape {first.kernel} is missing too"
-        )
-        raise ModelError(msg) from error
-
-
-def _unpacked(path: Path) -> io.BytesIO:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            size = archive.getinfo(KERAS_MEMBER).file_size
-            if size > _LARGEST:
-                msg = (
-                    f"{path} is refused: its {KERAS_MEMBER} claims {size} bytes, no trunk has over {_LARGEST}"
-                )
-                raise ModelError(msg)
-            with archive.open(KERAS_MEMBER) as member:
-                return io.BytesIO(member.read(_LARGEST))
-    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
-        msg = (
-            f"the {KERAS_MEMBER} inside {path} cannot be unpacked ({error}); the file is truncated or damaged"
         )
         raise ModelError(msg) from error
 
@@ -139,6 +127,37 @@ def _by_order(file: Any, layers: Sequence[Layer]) -> dict[str, str]:
     return places
 
 
+def _by_list(file: Any, layers: Sequence[Layer]) -> dict[str, str]:
+    """As Keras itself reads old files: the file lists its layers, and names do not count."""
+    root = "model_weights/" if "model_weights" in file else ""
+    group = _member(file, "model_weights") if root else file
+    listed: list[Any] = []
+    # one list, or numbered pieces where it is long
+    for part in ("layer_names", *(f"layer_names{i}" for i in range(_MOST_NAMES))):
+        if not _length(group, part):
+            if part != "layer_names":
+                break
+        elif group.attrs.get_id(part).dtype.kind == "S":
+            listed += list(group.attrs[part])
+        else:  # texts of any length: damaged ones can keep HDF5 looking forever, and newer files tell names
+            return {}
+    names = [n.decode() if isinstance(n, bytes) else str(n) for n in listed]
+    held = [root + n for n in names if n in group and _length(_member(group, n), "weight_names")]
+    return {layer.name: place for layer, place in zip(layers, held, strict=False)}
+
+
+def _length(group: Any, attribute: str) -> int:
+    """Return how many names an attribute lists, without reading it; 0 if there is none."""
+    if attribute not in group.attrs:
+        return 0
+    held = group.attrs.get_id(attribute)
+    shape, size = held.shape, held.dtype.itemsize
+    if len(shape) != 1 or shape[0] > _MOST_NAMES or size > _LONGEST_NAME:
+        msg = f"its attribute {attribute}, {shape} texts of {size} bytes, is no list of names"
+        raise ValueError(msg)
+    return int(shape[0])
+
+
 def _by_number(file: Any, layers: Sequence[Layer]) -> dict[str, str]:
     """As keras.applications stores layers without names of their own: numbered as they were made."""
     root = "model_weights/" if "model_weights" in file else ""
@@ -159,8 +178,11 @@ def _groups(file: Any, layers: Sequence[Layer], order: Sequence[Layer]) -> dict[
     if not numbered:  # Keras's own numbers depend on what was made before: they are no names
         ways += [_by_name(file, layers), _by_label(file, layers)]
     ways += [_by_own_groups(file, layers), _by_order(file, order or layers)]
+    listed = _by_list(file, order or layers)
     if numbered:
-        ways.append(_by_number(file, layers))
+        ways += [listed, _by_number(file, layers)]
+    elif not any(ways):  # names that are no one's: only then does the order alone tell
+        ways.append(listed)
     for way in ways:
         if all(layer.name in way for layer in layers):
             return way
@@ -171,7 +193,9 @@ def _member(group: Any, name: str) -> Any:
     """Return a member of a group; links to other places and files are refused."""
     import h5py
 
-    link = group.get(name, getlink=True)
+    link = group.get(name, getlink=True) if hasattr(group, "get") else None
+    if link is None:
+        raise KeyError(name)
     if not isinstance(link, h5py.HardLink):
         msg = f"{name!r} in the weights file is a link ({type(link).__name__}) to {link.path!r}; refused"
         raise ModelError(msg)
@@ -182,7 +206,8 @@ def _read_layer(file: Any, layer: Layer, groups: dict[str, str]) -> tuple[NDArra
     place = groups.get(layer.name)
     if place is None:
         where = " or ".join((layer.name, *layer.groups, f"layers/{_CLASSES[layer.kind]}_..."))
-        raise found.missing(f"{layer.name}/{layer.tensors[0].part}", layer.kernel, where)
+        first = f"{layer.name}/{layer.tensors[0].part}"
+        raise found.missing(first, layer.kernel, where)
     group = file
     for step in place.split("/"):
         group = _member(group, step)

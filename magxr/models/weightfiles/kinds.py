@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import zipfile
 from typing import TYPE_CHECKING, Literal
 
 from magxr.errors import ModelError
+from magxr.models.weightfiles import archive
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,16 +48,7 @@ def kind(path: Path) -> Kind:
 
 
 def _archive(path: Path) -> Kind:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except (zipfile.BadZipFile, OSError) as error:
-        msg = f"{path} begins as a zip archive but cannot be read ({error}); it is truncated, copy it again"
-        raise ModelError(msg) from error
-    foreign = [n for n in names if n.startswith(("/", "\\")) or ".." in n.replace("\\", "/").split("/")]
-    if foreign:
-        msg = f"{path} is refused: its member {foreign[0]!r} points out of the archive"
-        raise ModelError(msg)
+    names = archive.names(path)
     if KERAS_MEMBER in names:
         return "keras archive"
     if any(n.split("/")[-1] == "data.pkl" for n in names):

@@ -153,21 +153,26 @@ class _Machine:
             self._refuse("it fills something that is neither a table nor a list")
 
     def _storage(self, told: Any) -> Storage:
-        kind, held, key, _, count = told[:5]
+        kind, held, key, _, count, *view = told
+        if view not in ([], [None]):
+            self._refuse("a tensor is a view into another, as torch wrote before 0.4")
         if kind != "storage" or not isinstance(held, Name) or held.text.split(" ")[-1] not in _TYPES:
             self._refuse(f"it refers to {told!r}")
         return Storage(str(key), _TYPES[held.text.split(" ")[-1]], int(count))
 
     def _made(self, name: Any, arguments: Any) -> Any:
         text = name.text.split(" ")[-1] if isinstance(name, Name) else ""
+        made: Any = None
         if text == "OrderedDict":
-            return dict(*arguments)
-        if text == "_rebuild_parameter" and isinstance(arguments[0], Stored):
-            return arguments[0]
-        if text == "_rebuild_tensor_v2" and isinstance(arguments[0], Storage):
+            made = dict(*arguments)
+        elif text == "_rebuild_parameter" and isinstance(arguments[0], Stored):
+            made = arguments[0]
+        elif text == "_rebuild_tensor_v2" and isinstance(arguments[0], Storage):
             storage, offset, shape, strides = arguments[:4]
-            return Stored(storage, int(offset), tuple(map(int, shape)), tuple(map(int, strides)))
-        self._refuse(f"it calls {name!r}")
+            made = Stored(storage, int(offset), tuple(map(int, shape)), tuple(map(int, strides)))
+        else:
+            self._refuse(f"it calls {name!r}")
+        return made
 
     def _refuse(self, why: str) -> NoReturn:
         msg = (

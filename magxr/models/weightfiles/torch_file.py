@@ -1,20 +1,20 @@
 """Tensors by name from a torch file (``.pth``, ``.pt``, ``.bin``), read without running its pickle.
 
-Since torch 1.6 such a file is a zip archive: ``data.pkl`` says which tensors there are, and members ``data/0``,
-``data/1`` and so on hold their numbers. Older ones are five pickles in a row and the numbers behind them.
+Since torch 1.6 such a file is a zip archive: ``data.pkl`` says which tensors there are, and members
+``data/0``, ``data/1`` and so on hold their numbers. Older ones are five pickles in a row and the numbers
+behind them.
 """
 
 from __future__ import annotations
 
 import io
 import math
-import zipfile
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from magxr.errors import ModelError
-from magxr.models.weightfiles import found, pickled
+from magxr.models.weightfiles import archive, found, pickled
 from magxr.models.weightfiles.safetensors import from_bfloat16
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _LARGEST_TABLE = 10**7
 """Bytes of a ``data.pkl``; those of the largest trunk have under 200,000."""
+_LARGEST = 2**31
+"""Bytes of one storage."""
 _NESTED = ("state_dict", "model")
 """Keys under which training scripts keep the table of tensors."""
 _PREFIX = "module."
@@ -33,11 +35,11 @@ _PREFIX = "module."
 class TorchFile:
     """An open torch file: shapes at once, values when asked for."""
 
-    def __init__(self, path: Path, *, archive: bool) -> None:
+    def __init__(self, path: Path, *, zipped: bool) -> None:
         self._path = path
-        self._archive = archive
+        self._zipped = zipped
         self._places: dict[str, tuple[int, int]] = {}
-        table = self._read_archive() if archive else self._read_stream()
+        table = self._read_archive() if zipped else self._read_stream()
         for key in _NESTED:
             if isinstance(table, dict) and isinstance(table.get(key), dict):
                 table = table[key]
@@ -65,11 +67,14 @@ class TorchFile:
             msg = f"tensor {name} of shape {shape} has the strides {tensor.strides}, which do not fit"
             raise ModelError(msg)
         last = tensor.offset + sum((n - 1) * s for n, s in zip(shape, tensor.strides, strict=True))
+        if not 0 <= storage.length * size <= _LARGEST:
+            msg = f"tensor {name} lies in {storage.length} numbers, over the {_LARGEST} bytes of any trunk"
+            raise ModelError(msg)
         if math.prod(shape) and last >= storage.length:
             raise found.cut_short(name, shape, f"it ends at number {last} of {storage.length}")
         try:
             raw = self._numbers(storage.key, storage.length * size)
-        except (KeyError, OSError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
+        except (KeyError, ModelError) as error:
             raise found.cut_short(name, shape, error) from error
         if len(raw) != storage.length * size:
             raise found.cut_short(name, shape, f"{len(raw)} bytes of {storage.length * size}")
@@ -80,30 +85,23 @@ class TorchFile:
         return from_bfloat16(values) if storage.code == "bf16" else values
 
     def _read_archive(self) -> Any:
-        with zipfile.ZipFile(self._path) as archive:
-            inside = next(n for n in archive.namelist() if n.split("/")[-1] == "data.pkl")
-            self._folder = inside.removesuffix("data.pkl")
-            if archive.getinfo(inside).file_size > _LARGEST_TABLE:
-                msg = f"{self._path} is refused: its data.pkl is over {_LARGEST_TABLE} bytes long"
-                raise ModelError(msg)
-            order = f"{self._folder}byteorder"
-            if order in archive.namelist() and archive.read(order) != b"little":
-                msg = f"{self._path} holds big-endian numbers; save it again on a little-endian machine"
-                raise ModelError(msg)
-            try:
-                content = archive.read(inside)
-            except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
-                msg = f"{self._path}: data.pkl cannot be unpacked ({error}); the file is truncated or damaged"
-                raise ModelError(msg) from error
-        return pickled.read(io.BytesIO(content), str(self._path))
+        held = archive.names(self._path)
+        inside = next(n for n in held if n.split("/")[-1] == "data.pkl")
+        self._folder = inside.removesuffix("data.pkl")
+        order = f"{self._folder}byteorder"
+        if order in held and archive.member(self._path, order, 64) != b"little":
+            raise self._big_endian()
+        return pickled.read(io.BytesIO(archive.member(self._path, inside, _LARGEST_TABLE)), str(self._path))
+
+    def _big_endian(self) -> ModelError:
+        return ModelError(f"{self._path} holds big-endian numbers; save it on a little-endian machine")
 
     def _read_stream(self) -> Any:
         what = str(self._path)
         with self._path.open("rb") as stream:
             _, _, system = (pickled.read(stream, what) for _ in range(3))
             if not isinstance(system, dict) or system.get("little_endian") is not True:
-                msg = f"{what} holds big-endian numbers; save it again on a little-endian machine"
-                raise ModelError(msg)
+                raise self._big_endian()
             table = pickled.read(stream, what)
             keys = pickled.read(stream, what)
             self._find_numbers(stream, table, keys)
@@ -113,26 +111,30 @@ class TorchFile:
         """Note where each storage begins: they follow in the order of their keys, each after its length."""
         sizes = {s.key: np.dtype(s.code.replace("bf16", "<u2")).itemsize for s in _storages(table)}
         end = self._path.stat().st_size
-        for key in keys:
+        for key in keys if isinstance(keys, list) else ():
             count = int.from_bytes(stream.read(8), "little")
-            start, length = stream.tell(), count * sizes.get(str(key), 0)
-            self._places[str(key)] = (start, min(length, end - start))
-            stream.seek(start + length)
+            start = stream.tell()
+            held = min(count * sizes.get(str(key), 0), end - start)
+            self._places[str(key)] = (start, held)
+            stream.seek(start + held)
 
     def _numbers(self, key: str, length: int) -> bytes:
-        if not self._archive:
+        if not self._zipped:
             start, held = self._places[key]
             with self._path.open("rb") as stream:
                 stream.seek(start)
                 return stream.read(min(held, length))
-        with zipfile.ZipFile(self._path) as archive:
-            member = archive.getinfo(f"{self._folder}data/{key}")
-            if member.file_size != length:
-                return b"" if member.file_size > length else archive.read(member)
-            return archive.read(member)
+        return archive.member(self._path, f"{self._folder}data/{key}", length)
 
 
 def _storages(table: Any) -> list[pickled.Storage]:
-    if isinstance(table, pickled.Stored):
-        return [table.storage]
-    return [s for v in table.values() for s in _storages(v)] if isinstance(table, dict) else []
+    """Return the storages of all tensors in a table and the tables in it, which may hold each other."""
+    storages, waiting, seen = [], [table], set()
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, pickled.Stored):
+            storages.append(value.storage)
+        elif isinstance(value, dict) and id(value) not in seen:
+            seen.add(id(value))
+            waiting.extend(value.values())
+    return storages

@@ -56,7 +56,7 @@ def read(path: Path, layers: Sequence[Layer], kind: Kind) -> dict[str, tuple[NDA
         If the file cannot be read, or a tensor is missing, cut short, of another shape or not finite.
     """
     source: _Source
-    source = SafeTensors(path) if kind == "safetensors" else TorchFile(path, archive=kind == "torch archive")
+    source = SafeTensors(path) if kind == "safetensors" else TorchFile(path, zipped=kind == "torch archive")
     held = set(source.names())
     return {layer.name: tuple(_tensor(source, held, layer, t) for t in layer.tensors) for layer in layers}
 

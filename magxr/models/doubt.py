@@ -1,0 +1,67 @@
+"""How sure an answer is: kept beside a model's head, for those who ask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from magxr.models import archive
+from magxr.models.agreement import agreement
+from magxr.models.conformal import ConformalSets
+from magxr.models.novelty import Novelty
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+ANSWERS = ("probability", "spread", "set", "novelty")
+"""What `Doubt.answers` returns of every window, in order."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Doubt:
+    """Prediction sets and the distance from the training, both found on blocks that no head had seen."""
+
+    sets: ConformalSets
+    novelty: Novelty
+
+    def answers(self, members: NDArray[np.floating], features: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Return what there is to say of windows.
+
+        Parameters
+        ----------
+        members : ndarray of float, shape (k, n)
+            Probability of linear by each member of the ensemble.
+        features : ndarray of float, shape (n, d)
+            What the members were given.
+
+        Returns
+        -------
+        ndarray of float32, shape (4, n)
+            As in `ANSWERS`: mean probability; its standard deviation over the members; the code of the
+            prediction set (`ConformalSets.sets`); and the distance from the training windows, 1 where
+            windows become new.
+        """
+        said = agreement(members)
+        mean = said.mean.astype(np.float32)
+        far = self.novelty.distance(features) / np.float32(self.novelty.threshold)
+        return np.stack([mean, said.spread.astype(np.float32), self.sets.sets(mean).astype(np.float32), far])
+
+    def to_bytes(self) -> bytes:
+        """Return the bytes of an ``.npz`` file: the same doubt gives the same bytes."""
+        return archive.pack({**self.sets.to_arrays(), **self.novelty.to_arrays()})
+
+
+def read(path: Path) -> Doubt:
+    """Read doubt from its file; objects are refused, so no code can run.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing, is not such an archive, or its arrays do not fit.
+    """
+    arrays = archive.unpack(path)
+    return Doubt(ConformalSets.from_arrays(arrays), Novelty.from_arrays(arrays))
