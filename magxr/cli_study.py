@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,11 +13,12 @@ DIFFUSION = ("sigma", "rho", "steps", "tau", "time", "alpha", "scheme", "metric"
 
 
 def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
-    """Add ``study`` with its two studies to the command line."""
+    """Add ``study`` with its studies to the command line."""
     p = commands.add_parser("study", help="measure what diffusion makes up, and what it brings back")
     studies = p.add_subparsers(title="studies", required=True, metavar="STUDY")
     _hallucination_parser(studies)
     _gaps_parser(studies)
+    _paper_parser(studies)
 
 
 def _hallucination_parser(studies: argparse._SubParsersAction[Any]) -> None:
@@ -46,6 +48,26 @@ def _gaps_parser(studies: argparse._SubParsersAction[Any]) -> None:
     p.add_argument("--noise", type=float, help="noise of a measured cell, share of the field's (0.1)")
     p.add_argument("--side", type=int, help="rows and columns of a scene, cells (256)")
     p.set_defaults(call=_gaps)
+
+
+def _paper_parser(studies: argparse._SubParsersAction[Any]) -> None:
+    p = studies.add_parser("paper", help="the paper's experiment on replicas of its areas")
+    p.add_argument("--age", required=True, metavar="FOLDER", help="age grids of the four areas")
+    p.add_argument("--out", required=True, metavar="FOLDER", help="new folder, or one to go on in")
+    p.add_argument("--windows", type=int, help="labelled windows (851)")
+    p.add_argument("--unseen", type=int, help="windows of each unseen area (200)")
+    p.add_argument("--epochs", type=int, help="epochs of training (25)")
+    p.add_argument("--seeds", type=int, help="splits and trainings of every row (5)")
+    p.add_argument("--models", nargs="+", metavar="MODEL", help="of cnn, raw and diffused (raw diffused)")
+    p.add_argument("--heads", nargs="+", metavar="HEAD", help="of dense and pooled (dense pooled)")
+    p.add_argument("--splits", nargs="+", metavar="SPLIT", help="of random and block (random block)")
+    p.add_argument("--no-ablations", dest="ablations", action="store_false", default=None,
+                   help="leave out other diffusions and labels")  # fmt: skip
+    p.add_argument("--trunk", help="backbone of the three models (vgg16-hed)")
+    p.add_argument("--weights", nargs="+", metavar="NAME=PATH", help="backbones to compare; NAME=untrained")
+    p.add_argument("--seed", type=int, help="of the replicas and the choice of windows (0)")
+    p.add_argument("--shrink", type=int, help="cells so many times wider, a small version for trials (1)")
+    p.set_defaults(call=_paper)
 
 
 def _common(p: argparse.ArgumentParser) -> None:
@@ -83,6 +105,14 @@ def _gaps(arguments: argparse.Namespace) -> int:
 
     parameters, given = _split(arguments)
     return _told(study_gaps(arguments.out, parameters=parameters, **given))
+
+
+def _paper(arguments: argparse.Namespace) -> int:
+    from magxr.runs.paper import study_paper
+
+    given = {k: v for k, v in vars(arguments).items() if v is not None and k not in ("call", "verbose")}
+    found = study_paper(**given, say=lambda what: print(what, file=sys.stderr))
+    return _told(found)
 
 
 def _told(result: Any) -> int:

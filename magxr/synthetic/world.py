@@ -17,7 +17,7 @@ from magxr.synthetic import forward, noise, provinces
 from magxr.synthetic.survey import Survey, observe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -159,25 +159,64 @@ def _sources(
     layer *= 1.0 + world.patchy * noise.fractal(seed, "patchy", y, x, 120.0, 15.0, 0.3)
     if world.fabric:
         layer += world.fabric * noise.fractal(seed, "fabric", y, x, 40.0, 5.0, 0.2)
+    others, free = overlay(world.provinces, seed, world.plane.cell, y, x, layer)
+    filters = depths(world.depth, world.plane.cell, world.skewness, world.toward)
+    return layer, [(found, filters[name]) for name, found in others.items()], free
+
+
+def overlay(
+    placed: Sequence[provinces.Province],
+    seed: int,
+    cell: tuple[float, float],
+    y: Floats,
+    x: Floats,
+    layer: Floats,
+) -> tuple[dict[str, Floats], Floats]:
+    """Lay provinces over the crust; later ones on top.
+
+    Parameters
+    ----------
+    placed : sequence of Province
+        What lies where.
+    seed : int
+        Of their details.
+    cell : (float, float)
+        Height and width of a cell, km.
+    y, x : numpy.ndarray
+        Northings and eastings of the rows and columns, km.
+    layer : numpy.ndarray
+        Magnetisation of the layer, A/m; changed in place.
+
+    Returns
+    -------
+    others : dict
+        "sheet" (A/m km) and "deep" (A/m), those that are not 0 everywhere.
+    free : numpy.ndarray
+        Share of the crust that no province covers, 0 to 1.
+    """
     free = np.ones_like(layer)
     sheet, deep = np.zeros_like(layer), np.zeros_like(layer)
-    for number, province in enumerate(world.provinces):
+    for number, province in enumerate(placed):
         part = province.outline.window(y, x)
         if part is None:
             continue
         place = y[part[0]], x[part[1]]
         weight = province.outline.weight(seed, f"outline{number}", *place)
-        own = provinces.sources(province, seed, f"province{number}", *place, max(world.plane.cell))
+        own = provinces.sources(province, seed, f"province{number}", *place, max(cell))
         free[part] *= 1.0 - weight
         for below, added in ((layer, own.layer), (sheet, own.sheet), (deep, own.deep)):
             below[part] += weight * ((0.0 if added is None else added) - below[part])
-    others: list[tuple[Floats, forward.Filter]] = []
-    if sheet.any():
-        shallow = max(world.depth - 1.0, 0.75 * max(world.plane.cell))
-        others.append((sheet, forward.Filter(shallow, 0.0, world.skewness, world.toward)))
-    if deep.any():
-        others.append((deep, forward.Filter(world.depth + 6.0, 12.0, world.skewness, world.toward)))
-    return layer, others, free
+    return {name: found for name, found in (("sheet", sheet), ("deep", deep)) if found.any()}, free
+
+
+def depths(
+    depth: float, cell: tuple[float, float], skewness: float, toward: float
+) -> dict[str, forward.Filter]:
+    """Return the filters of what stands on crust ``depth`` km below ("sheet") and lies under it ("deep")."""
+    return {
+        "sheet": forward.Filter(max(depth - 1.0, 0.75 * max(cell)), 0.0, skewness, toward),
+        "deep": forward.Filter(depth + 6.0, 12.0, skewness, toward),
+    }
 
 
 def _owner(world: World, y: Floats, x: Floats) -> NDArray[np.intp]:
