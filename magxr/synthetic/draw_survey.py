@@ -49,6 +49,7 @@ def survey(
     """
     return Survey(
         tracks=_tracks(rng, plane, tracks, strike, signal),
+        fade=float(rng.choice([1.0, 1.0, rng.uniform(0.6, 0.95)])),
         patches=_patches(rng, plane, signal),
         height=float(rng.uniform(2.0, 8.0)),
         holes=_holes(rng, plane) if holes else (),
@@ -114,6 +115,8 @@ def _per_area(rng: Rng, plane: Plane, mean: float) -> int:
 
 
 def _patches(rng: Rng, plane: Plane, signal: float) -> tuple[Patch, ...]:
+    """Draw a few patches, or (a third of the time) a patchwork that covers most of the region."""
+    mean = float(rng.choice([1.5, 1.5, 12.0]))
     return tuple(
         Patch(
             _rectangle(rng, plane, 60, 320),
@@ -121,7 +124,7 @@ def _patches(rng: Rng, plane: Plane, signal: float) -> tuple[Patch, ...]:
             tilt=(signal * float(rng.normal(0.0, 0.2)), signal * float(rng.normal(0.0, 0.2))),
             raised=bool(rng.random() < 0.4),
         )
-        for _ in range(_per_area(rng, plane, 1.5))
+        for _ in range(_per_area(rng, plane, mean))
     )
 
 

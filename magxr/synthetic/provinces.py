@@ -7,6 +7,8 @@ A province has an outline with a smooth border and one of the textures
 ``seamounts``  cones that stand on the sea floor, each of its own polarity, over weak fractal crust
 ``plateau``    thick crust: long-wavelength fractal magnetisation and a few broad cones
 ``continent``  deep long-wavelength sources and intrusions, some of them drawn out into belts
+``dykes``      a swarm of narrow bodies, nearly parallel, of unequal strength, over weak fractal crust
+``shear``      bands that bend and die out along a loose direction, as in continental shear zones
 ``quiet``      next to nothing
 """
 
@@ -26,8 +28,10 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
 
-Texture = Literal["fractal", "patches", "seamounts", "plateau", "continent", "quiet"]
-TEXTURES: tuple[Texture, ...] = ("fractal", "patches", "seamounts", "plateau", "continent", "quiet")
+Texture = Literal["fractal", "patches", "seamounts", "plateau", "continent", "quiet", "dykes", "shear"]
+TEXTURES: tuple[Texture, ...] = (
+    "fractal", "patches", "seamounts", "plateau", "continent", "quiet", "dykes", "shear",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +97,14 @@ class Province:
     strength: float = 3.0
     """Typical magnetisation, A/m."""
     longest: float = 80.0
-    """Longest wavelength of its variation; for patches the width of two of them, km."""
+    """Longest wavelength of its variation; for patches the width of two of them, km. Shear bands are a third
+    of it apart."""
     slope: float = 0.6
     """Exponent of the fractal (see `magxr.synthetic.noise.fractal`)."""
     bodies: float = 40.0
     """Mean distance between seamounts or intrusions, km."""
     azimuth: float = 0.0
-    """Direction of the belts of a continent, degrees from north."""
+    """Direction of the belts of a continent, of dykes and of shear bands, degrees from north."""
 
 
 @dataclass(slots=True)
@@ -144,6 +149,15 @@ def sources(province: Province, seed: int, name: str, y: Floats, x: Floats, cell
                 _disc(layer, y, x, body, stretch=1.0 + 4.0 * body.height)
             deep = 0.6 * strength * noise.fractal(seed, f"{name}/deep", y, x, 4.0 * longest, longest, 0.9)
             return Sources(layer, deep=deep)
+        case "dykes":
+            layer = 0.3 * strength * rough(longest, province.slope)
+            for body in _bodies(province, seed, name, y, x, radius=(0.03, 0.08), fan=20.0):
+                # as long as the lattice of bodies allows: they must not reach beyond two of its cells
+                _disc(layer, y, x, body, stretch=1.3 * province.bodies / (1.5 * body.radius))
+            return Sources(layer)
+        case "shear":
+            layer = 0.3 * strength * rough(longest, province.slope)
+            return Sources(layer + strength * _bands(province, seed, name, y, x))
         case _:
             return Sources(0.05 * strength * rough(longest, province.slope))
 
@@ -160,8 +174,25 @@ class _Body:
     """A/m, either sign."""
 
 
+def _bands(province: Province, seed: int, name: str, y: Floats, x: Floats) -> Floats:
+    """Return bands of either sign, -1..1, along a loose direction: they wander by their own distance."""
+    apart = province.longest / 3.0
+    azimuth = np.radians(province.azimuth)
+    across = x[None, :] * np.cos(azimuth) - y[:, None] * np.sin(azimuth)
+    course = noise.fractal(seed, f"{name}/course", y, x, 4.0 * apart, apart, 0.8)
+    alive = noise.fractal(seed, f"{name}/alive", y, x, 5.0 * apart, 1.5 * apart, 0.8)
+    bands: Floats = np.sin(2.0 * np.pi * (across / apart + 1.2 * course)) * (0.5 + 0.5 * np.tanh(3.0 * alive - 1.0))
+    return bands
+
+
 def _bodies(
-    province: Province, seed: int, name: str, y: Floats, x: Floats, radius: tuple[float, float]
+    province: Province,
+    seed: int,
+    name: str,
+    y: Floats,
+    x: Floats,
+    radius: tuple[float, float],
+    fan: float = 60.0,
 ) -> Iterator[_Body]:
     """Yield the bodies whose reach touches the window, one or none from each cell of a lattice."""
     step = province.bodies
@@ -176,7 +207,7 @@ def _bodies(
                     east=(cols[0] + j + right) * step,
                     north=(rows[0] + i + up) * step,
                     radius=step * (radius[0] + (radius[1] - radius[0]) * wide**3),
-                    azimuth=province.azimuth + 60.0 * (way - 0.5),
+                    azimuth=province.azimuth + fan * (way - 0.5),
                     height=tall,
                     moment=province.strength * (0.6 + 1.4 * abs(2.0 * strong - 1.0)) * np.sign(strong - 0.4),
                 )

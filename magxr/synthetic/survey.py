@@ -57,6 +57,8 @@ class Survey:
     """Families of ship tracks; none: every cell was measured."""
     levels: int = 5
     """Between tracks, cells up to ``2**levels`` cells from one are interpolated."""
+    fade: float = 1.0
+    """What is left of a value at every doubling of the distance from a track (see `tracks.fill`)."""
     patches: tuple[Patch, ...] = ()
     """Other surveys, later ones on top."""
     height: float = 6.0
@@ -130,7 +132,7 @@ def observe(
             r, c, error = family.cells(seed, f"tracks{number}", plane, rows, cols)
             along[r, c] = grid[r, c] + error
         measured = ~np.isnan(along)
-        grid = fill(along, measured, survey.levels)
+        grid = fill(along, measured, survey.levels, survey.fade)
     core = slice(survey.halo, grid.shape[0] - survey.halo), slice(survey.halo, grid.shape[1] - survey.halo)
     return _finished(survey, seed, plane, window, grid[core].copy(), measured[core])
 

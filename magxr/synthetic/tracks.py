@@ -93,7 +93,7 @@ class Tracks:
         return result
 
 
-def fill(values: Floats, measured: NDArray[np.bool_], levels: int) -> Floats:
+def fill(values: Floats, measured: NDArray[np.bool_], levels: int, fade: float = 1.0) -> Floats:
     """Grid measured cells: keep them, and fill the others from ever coarser means (push-pull).
 
     Parameters
@@ -105,6 +105,9 @@ def fill(values: Floats, measured: NDArray[np.bool_], levels: int) -> Floats:
     levels : int
         Cells up to about ``2**levels`` from a measured one are filled, the rest is NaN. A cell depends on
         nothing farther than ``3 * 2**levels`` cells.
+    fade : float
+        What is left of a value at every coarser level, 0..1: below 1 the grid goes to zero between tracks,
+        as a grid made by collocation does.
 
     Notes
     -----
@@ -122,7 +125,7 @@ def fill(values: Floats, measured: NDArray[np.bool_], levels: int) -> Floats:
         weight = cover
     for fine_total, fine_weight in reversed(stack):
         lack = 1.0 - fine_weight
-        total, weight = fine_total + lack * _doubled(total), fine_weight + lack * _doubled(weight)
+        total, weight = fine_total + lack * fade * _doubled(total), fine_weight + lack * _doubled(weight)
     return np.divide(total, weight, out=np.full_like(total, np.nan), where=weight > 0.15)
 
 

@@ -95,7 +95,8 @@ def test_spikes_have_the_share_asked_for():
 
 def test_noise_scenes_have_the_spectrum_of_stripes_without_a_direction():
     stripes, noise = (scene(8, (400, 400), (0.012), (-2.4, 0.0), kind=k) for k in ("linear", "noise"))
-    assert float(noise.clean.std()) == pytest.approx(float(stripes.clean.std()), rel=0.1)
+    # of the part that is rendered, which reaches beyond the scene by as much as its survey needs
+    assert float(noise.clean.std()) == pytest.approx(float(stripes.clean.std()), rel=0.2)
 
     def coherence(values):
         north, east = np.gradient(values.astype(float))
