@@ -23,7 +23,7 @@ def test_signatures_equal_the_functions(name):
 def test_every_step_has_a_method():
     assert set(METHODS) == {
         "summary", "remove_outliers", "grid", "denoise", "diffuse", "structure", "windows", "classify",
-        "calibrate", "plot", "wavelength",
+        "calibrate", "plot", "wavelength", "tune",
     }  # fmt: skip
 
 

@@ -67,7 +67,7 @@ def oriented(window: NDArray[Any], sigma: float, rho: float) -> NDArray[np.float
     """
     from magxr.kernels.structure import orientation
 
-    coherence, strike = orientation(window, sigma, rho).astype(np.float64)
+    coherence, strike = orientation(np.asarray(window, np.float32), sigma, rho).astype(np.float64)
     known = np.isfinite(coherence)
     if not known.any():
         return np.zeros(7)

@@ -56,20 +56,25 @@ class HoldOut:
         return np.bincount(self.block, off * off, minlength=int(self.block.max()) + 1)
 
 
-def hold_outs(da: xr.DataArray, wavelength: float, scale: float, seed: int) -> tuple[HoldOut, HoldOut]:
+def hold_outs(
+    da: xr.DataArray, wavelength: float, scale: float, seed: int, measured: NDArray[np.bool_] | None = None
+) -> tuple[HoldOut, HoldOut]:
     """Hide two sets of discs that share no cell: one to choose by, one to confirm.
 
     Parameters
     ----------
     da : xarray.DataArray
-        Anomaly in memory, nT, NaN in gaps. Cells that a coordinate ``filled`` says were interpolated are
-        hidden like others, but do not count.
+        Anomaly in memory, nT, NaN in gaps. Cells that a coordinate ``filled`` says were interpolated neither
+        count nor tell anything.
     wavelength : float
         Of the stripes, cells.
     scale : float
         Interquartile range of the map, nT.
     seed : int
         Where in its square each disc lies.
+    measured : ndarray of bool, optional
+        Cells that ships measured, south-west first: only those count, and only those outside of the discs tell
+        what was in them.
 
     Raises
     ------
@@ -79,15 +84,18 @@ def hold_outs(da: xr.DataArray, wavelength: float, scale: float, seed: int) -> t
     Notes
     -----
     Discs have a radius of an eighth of a wavelength and lie in squares of four radii, like a chequerboard: the
-    white ones are the first set, the black ones the second. They are filled by `magxr.grid`.
+    white ones are the first set, the black ones the second. They, and with them all that was interpolated, are
+    filled by `magxr.grid` anew: what was interpolated has seen what is hidden.
     """
     values, _, _ = canonical(da)
     mask = filled(da)
-    measured = np.isfinite(values) if mask is None else np.isfinite(values) & (np.asarray(mask) == 0)
+    known = np.isfinite(values) if measured is None else np.isfinite(values) & measured
+    if mask is not None:
+        known &= np.asarray(mask) == 0
     radius = max(LEAST_RADIUS, RADIUS * wavelength)
     first, second = _discs(values.shape, radius, np.random.default_rng(seed))
     side = max(1, int(min(BLOCK * wavelength, min(values.shape) / 4)))
-    return _hidden(da, first, measured, side, scale), _hidden(da, second, measured, side, scale)
+    return _hidden(da, first, known, side, scale), _hidden(da, second, known, side, scale)
 
 
 def _discs(
@@ -107,13 +115,15 @@ def _discs(
 
 
 def _hidden(
-    da: xr.DataArray, discs: NDArray[np.bool_], measured: NDArray[np.bool_], side: int, scale: float
+    da: xr.DataArray, discs: NDArray[np.bool_], known: NDArray[np.bool_], side: int, scale: float
 ) -> HoldOut:
-    holed = apply(da, lambda v, _: np.where(discs, np.asarray(np.nan, v.dtype), v), step="hide", parameters={})
-    # What the map lacks stays lacking: only discs are filled.
-    whole = grid(holed).drop_vars("filled").where(da.notnull().drop_vars("filled", errors="ignore"))
+    bare = da.drop_vars("filled", errors="ignore")
+    told = known & ~discs
+    holed = apply(bare, lambda v, _: np.where(told, v, np.asarray(np.nan, v.dtype)), step="hide", parameters={})
+    # What the map lacks stays lacking.
+    whole = grid(holed).drop_vars("filled").where(bare.notnull())
     values = canonical(da)[0]
-    scored = discs & measured & np.isfinite(canonical(whole)[0])
+    scored = discs & known & np.isfinite(canonical(whole)[0])
     rows, columns = np.nonzero(scored)
     across = -(-values.shape[1] // side)
     block = np.unique(rows // side * across + columns // side, return_inverse=True)[1].ravel()

@@ -38,6 +38,10 @@ class Tuned:
     stripes: Stripes
     """How wide the stripes are."""
 
+    def to_text(self) -> str:
+        """Return the answer and the reason, a line each."""
+        return f"{self._answer()}\n{self.reason}"
+
     def report(self) -> str:
         """Return what was found as Markdown: the answer, the reason, a table of all that was tried."""
         lines = ["# Diffusion tuned", "", f"**{self._answer()}**", "", self.reason, "", self._width(), ""]
