@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 GAIN, NOISE, MAP = "#2f5fa8", "#c4622d", "#1d7a5c"
+LOWEST = -50.0
+"""Gains below are not drawn to scale, %."""
 _SPREAD = 0.14
 """Distance of noise and map from the middle of their line."""
 
@@ -47,6 +49,7 @@ def tuning_figure(table: xr.Dataset) -> Any:
     share = {k: 100.0 * table[k].values for k in table.data_vars if table[k].dtype.kind == "f"}
     _bars(left, line, share["gain"], share["gain_low"], share["gain_high"], GAIN, "")
     left.axvline(0.0, color=INK, linewidth=0.7)
+    _lost(left, line, share["gain"])
     for field, colour, beside in (("noise", NOISE, -_SPREAD), ("map", MAP, _SPREAD)):
         before, after = share[f"{field}_before"], share[f"{field}_after"]
         right.hlines(line + beside, before, after, color=colour, linewidth=1.2, alpha=0.6)
@@ -63,9 +66,8 @@ def tuning_figure(table: xr.Dataset) -> Any:
     left.invert_yaxis()
     _dressed(left, "a  Gain over no diffusion", "%, with 95 % interval by blocks")
     _dressed(right, "b  Coherent share of the area", "%, coherence above 0.7")
-    right.legend(
-        frameon=False, fontsize=maps.SMALL, labelcolor=QUIET, loc="upper center", bbox_to_anchor=(0.4, -0.24), ncols=4
-    )
+    right.tick_params(left=False)
+    figure.legend(frameon=False, fontsize=maps.SMALL, labelcolor=QUIET, loc="outside lower center", ncols=4)
     return figure
 
 
@@ -83,6 +85,25 @@ def _bars(ax: Any, line: Any, mean: Any, low: Any, high: Any, colour: str, label
         capsize=2,
         label=label or None,
     )
+
+
+def _lost(ax: Any, line: Any, gain: Any) -> None:
+    """Cut the axis where nothing is won any more, and write the losses beyond it."""
+    if gain.min() >= LOWEST:
+        return
+    ax.set_xlim(LOWEST, max(2.0, 1.1 * ax.get_xlim()[1]))
+    for at, value in zip(line, gain, strict=True):
+        if value < LOWEST:
+            ax.plot(LOWEST, at, "<", color=GAIN, markersize=5, clip_on=False)
+            ax.annotate(
+                f"{value:.0f} %",
+                (LOWEST, at),
+                (7, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=maps.SMALL,
+                color=QUIET,
+            )
 
 
 def _dressed(ax: Any, title: str, unit: str) -> None:
