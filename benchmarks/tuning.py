@@ -1,4 +1,4 @@
-"""What `magxr.tune` gains where the truth is known: correlation and strike, against diffusions that are fixed.
+"""What `magxr.tune` gains where the truth is known, against diffusions that are fixed.
 
 Scenes have a field without noise beside the surveyed one. Every scene is cleaned by no diffusion, by every
 candidate of the rule, and by what tuning chooses without labels.
@@ -44,13 +44,14 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=20)
     parser.add_argument("--side", type=int, default=450, help="rows and columns of a scene, cells")
     parser.add_argument("--first", type=int, default=FIRST, help="seed of the first scene")
+    parser.add_argument("--measured", action="store_true", help="tell which cells ships measured")
     asked = parser.parse_args()
     warnings.simplefilter("ignore", MagxrWarning)
     gains: dict[str, list[tuple[float, float]]] = {}
     for scene in training_scenes(range(asked.first, asked.first + asked.scenes), (asked.side, asked.side)):
         gridded = magxr.grid(magxr.remove_outliers(scene, variable="anomaly"), variable="anomaly")["anomaly"]
         cells = np.isfinite(gridded.values) & (gridded["filled"].values == 0)
-        tuned = magxr.tune(gridded)
+        tuned = magxr.tune(gridded, measured=(scene["tracked"] == 1) if asked.measured else None)
         rho = max(2.0, 0.25 * tuned.stripes.cells) if tuned.stripes.answered else 4.0
         before = measured(gridded, scene, cells, rho)
         chosen = gridded if tuned.variance is None else magxr.denoise(gridded, variance=tuned.variance)

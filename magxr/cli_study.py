@@ -48,7 +48,9 @@ def _source(p: argparse.ArgumentParser) -> None:
 def _tune_parser(studies: argparse._SubParsersAction[Any]) -> None:
     p = studies.add_parser("tune", help="choose a diffusion that is shown to help on a map, or none")
     _source(p)
-    p.add_argument("--out", required=True, metavar="FOLDER", help="folder to make for report, table and picture")
+    p.add_argument(
+        "--out", required=True, metavar="FOLDER", help="folder to make for report, table and picture"
+    )
     p.add_argument("--labels", help="label table of the map's windows (none: hidden cells judge)")
     p.add_argument("--features", help="orientation, or the name of a trunk (orientation)")
     p.add_argument("--made-up", type=float, help="most of noise that may be coherent, 0 to 1 (0.05)")

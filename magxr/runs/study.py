@@ -151,8 +151,8 @@ def study_tune(
     region : str
         Name of a region of the catalog, or path of a grid.
     out : str or Path
-        Folder to make for ``tune.csv``, ``.json``, ``.md`` (the report) and, where there was something to try,
-        ``.png``; must not exist.
+        Folder to make for ``tune.csv``, ``.json``, ``.md`` (the report) and, where there was something to
+        try, ``.png``; must not exist.
     labels : str or Path, optional
         Label table, as in `magxr.tune`.
     seeds : int
@@ -227,4 +227,6 @@ def _left(
         if hasattr(found, "report"):
             (work / f"{name}.md").write_text(found.report(), encoding="utf-8")
         work.rename(folder)
-    return StudyResult(folder / f"{name}.csv", folder / f"{name}.{'md' if figure is None else 'png'}", headline)
+    return StudyResult(
+        folder / f"{name}.csv", folder / f"{name}.{'md' if figure is None else 'png'}", headline
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from magxr.errors import ParameterError
 from magxr.steps.diffusion import diffuse
@@ -23,12 +23,12 @@ NOISE_SCALE = 1 / 16
 LEAST_SIGMA = 0.5
 """Cells; gradients are taken between neighbours, so that less smooths nothing."""
 INTEGRATION_SCALES = (1 / 4, 1 / 2)
-"""Of the wavelength. The squared slope of a stripe comes and goes twice a wave; its Gaussian mean still does by
-exp(-8 pi² (rho / wavelength)²): 29 % at an eighth, 0.7 % at a quarter, so that a quarter is the least at which
-crests have the strike of their flanks. Half averages four times the area where noise is strong."""
+"""Of the wavelength. The squared slope of a stripe comes and goes twice a wave; its Gaussian mean still does
+by exp(-8 pi² (rho / wavelength)²): 29 % at an eighth, 0.7 % at a quarter, so that a quarter is the least at
+which crests have the strike of their flanks. Half averages four times the area where noise is strong."""
 LENGTHS = (1 / 8, 1 / 4, 1 / 2)
-"""Of the wavelength: standard deviation of the mean along the stripes, sqrt(2 time). From what ripples across a
-stripe to what is as long as a stripe is wide; stripes bend and end at fracture zones beyond."""
+"""Of the wavelength: standard deviation of the mean along the stripes, sqrt(2 time). From what ripples across
+a stripe to what is as long as a stripe is wide; stripes bend and end at fracture zones beyond."""
 VARIANCES = (0.98, 0.95)
 """Shares of variance that are tried for the low-rank step; the paper's is the first."""
 
@@ -46,7 +46,7 @@ class Candidate:
     def applied(self, da: xr.DataArray, scale: float | None = None) -> xr.DataArray:
         """Return the map cleaned this way; ``scale`` (nT) is that of the diffusion unless it has its own."""
         if self.variance is not None:
-            da = denoise(da, variance=self.variance)
+            da = cast("xr.DataArray", denoise(da, variance=self.variance))
         if self.diffusion is None:
             return da
         how = dict(self.diffusion)
@@ -74,13 +74,13 @@ def by_rule(wavelength: float) -> dict[str, dict[str, Any]]:
     Notes
     -----
     Why these fractions: see `NOISE_SCALE`, `INTEGRATION_SCALES` and `LENGTHS` in this module. The scheme is
-    "fed", where ``steps`` says how long and three cycles take that time: the tensor is made three times, so
-    that what diffusion draws into noise has less chance to be taken for stripes by the next step.
+    "fed", where ``steps`` says how long and three cycles take that time, since half a wavelength along wide
+    stripes takes hundreds of steps.
 
     References
     ----------
-    Weickert, J. (1999), Coherence-enhancing diffusion filtering, Int. J. Comput. Vis. 31, 111-127: rho "should
-    be no less than the width of the texture".
+    Weickert, J. (1999), Coherence-enhancing diffusion filtering, Int. J. Comput. Vis. 31, 111-127: rho
+    "should be no less than the width of the texture".
     """
     sigma = round(max(LEAST_SIGMA, NOISE_SCALE * wavelength), 2)
     found: dict[str, dict[str, Any]] = {"defaults": {"sigma": SIGMA, "rho": RHO, "steps": STEPS}}
@@ -102,7 +102,8 @@ def named(given: Mapping[str, Mapping[str, Any]], variance: float | None) -> lis
         If there is none, one is called "off", or one is no mapping of arguments.
     """
     if not given or OFF in given:
-        msg = f"candidates={sorted(given)} must name at least one diffusion, and none {OFF!r}, which is always one"
+        rule = f"must name at least one diffusion, and none {OFF!r}, which is always one"
+        msg = f"candidates={sorted(given)} {rule}"
         raise ParameterError(msg)
     for name, how in given.items():
         if not hasattr(how, "keys") or "variable" in how:

@@ -88,8 +88,8 @@ def out_of_fold(
         free = ~(apart < size).all(axis=2).any(axis=1)
         if np.unique(truth[free]).size < 2:
             msg = (
-                f"fold {fold} leaves {int(free.sum())} windows to train on that share no cell with it, not of both "
-                "classes; use larger blocks (block=), fewer folds (folds=), or label more of the map"
+                f"fold {fold} leaves {int(free.sum())} windows to train on that share no cell with it, not "
+                "of both classes; use larger blocks (block=), fewer folds (folds=), or label more of the map"
             )
             raise ParameterError(msg)
         found[tested] = _fitted(features[free], truth[free], features[tested])

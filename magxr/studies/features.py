@@ -76,4 +76,6 @@ def oriented(window: NDArray[Any], sigma: float, rho: float) -> NDArray[np.float
     weight, angle = coherence[directed], 2.0 * np.radians(strike[directed])
     whole = weight.sum()
     agree = np.hypot((weight * np.cos(angle)).sum(), (weight * np.sin(angle)).sum()) / whole if whole else 0.0
-    return np.array([each.mean(), each.std(), *np.quantile(each, (0.1, 0.5, 0.9)), (each > COHERENT).mean(), agree])
+    return np.array(
+        [each.mean(), each.std(), *np.quantile(each, (0.1, 0.5, 0.9)), (each > COHERENT).mean(), agree]
+    )

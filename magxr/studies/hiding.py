@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 RADIUS = 1 / 8
 """Of a hidden disc, in wavelengths: well inside one stripe, so that its neighbours tell what it holds."""
+BETWEEN_TRACKS = 1 / 4
+"""The same where less than half of the cells were measured: what errs there are the gaps between tracks, so
+that a disc is as wide as a stripe and hides a piece of a track that is as long as a gap is wide."""
 LEAST_RADIUS = 1.5
 """Cells."""
 LATTICE = 4.0
@@ -30,6 +33,8 @@ BLOCK = 2.0
 """Side of a block that is redrawn as one, in wavelengths, but at most a quarter of the map's shorter side."""
 DRAWS = 2000
 """Redraws of blocks for an interval."""
+WIDEST = 32
+"""Gap that is filled at least, cells: the default of `magxr.grid`."""
 FEWEST = 8
 """Blocks with hidden cells below which there is no interval."""
 
@@ -53,7 +58,7 @@ class HoldOut:
         """Return the sum of squared errors in hidden cells, nT², by block."""
         made = canonical(candidate.applied(self.filled, self.scale))[0]
         off = made[self.scored].astype(np.float64) - self.truth
-        return np.bincount(self.block, off * off, minlength=int(self.block.max()) + 1)
+        return np.bincount(self.block, off * off).astype(np.float64)
 
 
 def hold_outs(
@@ -73,8 +78,8 @@ def hold_outs(
     seed : int
         Where in its square each disc lies.
     measured : ndarray of bool, optional
-        Cells that ships measured, south-west first: only those count, and only those outside of the discs tell
-        what was in them.
+        Cells that ships measured, south-west first: only those count, and only those outside of the discs
+        tell what was in them.
 
     Raises
     ------
@@ -83,19 +88,21 @@ def hold_outs(
 
     Notes
     -----
-    Discs have a radius of an eighth of a wavelength and lie in squares of four radii, like a chequerboard: the
-    white ones are the first set, the black ones the second. They, and with them all that was interpolated, are
-    filled by `magxr.grid` anew: what was interpolated has seen what is hidden.
+    Discs have a radius of an eighth of a wavelength (a quarter, where less than half of the cells with data
+    were measured) and lie in squares of four radii, like a chequerboard: the
+    white ones are the first set, the black ones the second. They, and with them all that was interpolated,
+    are filled by `magxr.grid` anew: what was interpolated has seen what is hidden.
     """
     values, _, _ = canonical(da)
     mask = filled(da)
     known = np.isfinite(values) if measured is None else np.isfinite(values) & measured
     if mask is not None:
         known &= np.asarray(mask) == 0
-    radius = max(LEAST_RADIUS, RADIUS * wavelength)
+    sparse = 2 * int(known.sum()) < int(np.isfinite(values).sum())
+    radius = max(LEAST_RADIUS, (BETWEEN_TRACKS if sparse else RADIUS) * wavelength)
     first, second = _discs(values.shape, radius, np.random.default_rng(seed))
     side = max(1, int(min(BLOCK * wavelength, min(values.shape) / 4)))
-    return _hidden(da, first, known, side, scale), _hidden(da, second, known, side, scale)
+    return _hidden(da, first, known, radius, side, scale), _hidden(da, second, known, radius, side, scale)
 
 
 def _discs(
@@ -115,13 +122,20 @@ def _discs(
 
 
 def _hidden(
-    da: xr.DataArray, discs: NDArray[np.bool_], known: NDArray[np.bool_], side: int, scale: float
+    da: xr.DataArray,
+    discs: NDArray[np.bool_],
+    known: NDArray[np.bool_],
+    radius: float,
+    side: int,
+    scale: float,
 ) -> HoldOut:
     bare = da.drop_vars("filled", errors="ignore")
     told = known & ~discs
-    holed = apply(bare, lambda v, _: np.where(told, v, np.asarray(np.nan, v.dtype)), step="hide", parameters={})
+    holed = apply(
+        bare, lambda v, _: np.where(told, v, np.asarray(np.nan, v.dtype)), step="hide", parameters={}
+    )
     # What the map lacks stays lacking.
-    whole = grid(holed).drop_vars("filled").where(bare.notnull())
+    whole = grid(holed, max_gap=max(WIDEST, math.ceil(2 * radius))).drop_vars("filled").where(bare.notnull())
     values = canonical(da)[0]
     scored = discs & known & np.isfinite(canonical(whole)[0])
     rows, columns = np.nonzero(scored)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -36,22 +37,24 @@ class Verdict(NamedTuple):
     gain: float
     low: float
     high: float
-    score: tuple[float, float, float] = (float("nan"),) * 3  # type: ignore[assignment]
+    score: tuple[float, float, float] = (math.nan, math.nan, math.nan)
     """Balanced accuracy and the ends of its interval, where labels judge."""
 
 
 class Judge(Protocol):
     """Compares candidates with a base, several at once."""
 
-    measure: str
-    """What a gain is of, in words."""
+    @property
+    def measure(self) -> str:
+        """What a gain is of, in words."""
+        ...
 
     def compare(self, candidates: list[Candidate], base: Candidate) -> list[Verdict]:
         """Return the gain of each candidate over the base."""
         ...
 
-    def confirm(self, chosen: Candidate, base: Candidate, found: Verdict) -> Verdict:
-        """Return the gain of the one that was chosen, on what it was not chosen by, where there is such."""
+    def confirm(self, chosen: Candidate, base: Candidate) -> Verdict | None:
+        """Return the gain of the one that was chosen on what it was not chosen by; None: there is no such."""
         ...
 
 
@@ -68,7 +71,7 @@ class HiddenCells:
         without = self.sets[0].errors(base)
         return [Verdict(*hiding.gain(without, self.sets[0].errors(c), seed=self.seed)) for c in candidates]
 
-    def confirm(self, chosen: Candidate, base: Candidate, found: Verdict) -> Verdict:
+    def confirm(self, chosen: Candidate, base: Candidate) -> Verdict | None:
         """Compare again by the second set."""
         of = self.sets[1]
         return Verdict(*hiding.gain(of.errors(base), of.errors(chosen), seed=self.seed))
@@ -90,7 +93,9 @@ class LabelledWindows:
     size: int
     stride: int
     seed: int
-    measure: str = "balanced accuracy of a pooled head, cross-validated by blocks"
+    measure: str = (
+        "balanced accuracy of a pooled head, cross-validated by blocks; intervals hold for all tried at once"
+    )
     _known: dict[Candidate, NDArray[np.float64]] = field(default_factory=dict)
 
     @classmethod
@@ -133,9 +138,9 @@ class LabelledWindows:
         without = self._answers(base)
         return [self._verdict(c, without, level) for c in candidates]
 
-    def confirm(self, chosen: Candidate, base: Candidate, found: Verdict) -> Verdict:
-        """Return what was found: all labels were used, and the interval allows for the choice."""
-        return found
+    def confirm(self, chosen: Candidate, base: Candidate) -> Verdict | None:  # noqa: ARG002
+        """Return None: all labels were used, and the intervals allow for the choice."""
+        return None
 
     def _verdict(self, candidate: Candidate, without: NDArray[np.float64], level: float) -> Verdict:
         with_it = self._answers(candidate)
@@ -154,8 +159,8 @@ class LabelledWindows:
             values = np.concatenate(found)
             if values.ndim != 2 or len(values) != len(self.numbers) or not np.isfinite(values).all():
                 msg = (
-                    f"features gave an array of shape {values.shape} for {len(self.numbers)} windows, or values "
-                    "that are not finite; it must return one row of finite numbers for each window"
+                    f"features gave an array of shape {values.shape} for {len(self.numbers)} windows, or "
+                    "values that are not finite; it must return one row of finite numbers for each window"
                 )
                 raise ParameterError(msg)
             told = crossing.out_of_fold(values, self.truth, self.folds, self.positions, self.size)

@@ -40,8 +40,8 @@ def stripes(found: xr.Dataset, da: xr.DataArray) -> Stripes:
 
     Notes
     -----
-    Cells need not be squares: stripes of wavelength W (km) and strike s have W / hypot(w cos s, h sin s) cells
-    on the pixel grid, with w and h the width and height of a cell in km at the window's latitude.
+    Cells need not be squares: stripes of wavelength W (km) and strike s have W / hypot(w cos s, h sin s)
+    cells on the pixel grid, with w and h the width and height of a cell in km at the window's latitude.
     """
     km = found["wavelength"].astype(np.float64)
     known = np.isfinite(km.values)
@@ -51,7 +51,9 @@ def stripes(found: xr.Dataset, da: xr.DataArray) -> Stripes:
     about = describe(da)[0]
     height, widths = (np.asarray(v, np.float64) / 1e3 for v in about.cell_metres())
     lat = km[about.lat]
-    width = lat.copy(data=np.interp(lat.values, about.latitude, np.broadcast_to(widths, about.latitude.shape)))
+    width = lat.copy(
+        data=np.interp(lat.values, about.latitude, np.broadcast_to(widths, about.latitude.shape))
+    )
     strike = np.radians(found["strike"].astype(np.float64))
     cells = km / np.hypot(width * np.cos(strike), float(height) * np.sin(strike))
     first, middle, third = np.quantile(km.values[known], (0.25, 0.5, 0.75))
@@ -62,7 +64,7 @@ def stripes(found: xr.Dataset, da: xr.DataArray) -> Stripes:
 
 
 def best_part(da: xr.DataArray, *, size: int, stride: int, side: int) -> tuple[xr.DataArray, xr.Dataset]:
-    """Return the part of a map, at most ``side`` cells a side, with most windows of stripes, and these windows.
+    """Return the part of a map with most windows of stripes, and the wavelengths of its windows.
 
     Parameters
     ----------

@@ -25,14 +25,14 @@ class Tuned:
     reason: str
     """Why, in words."""
     gain: tuple[float, float, float]
-    """Of what was chosen over no diffusion, with the low and high end of its 95 % interval; NaN where off. What
-    it is a gain of: ``table.attrs["measure"]``."""
+    """Of what was chosen over no diffusion, with the low and high end of its 95 % interval; NaN where off.
+    What it is a gain of: ``table.attrs["measure"]``."""
     table: xr.Dataset
     """On the dim ``candidate``, in the order tried: ``gain``, ``gain_low``, ``gain_high``; with labels also
-    ``balanced_accuracy`` and its ends; ``noise_before``, ``noise_after`` with ``noise_low`` and ``noise_high``,
-    ``map_before``, ``map_after``: shares of the area (0 to 1) that are coherent, in noise with the map's
-    spectrum and in the map, from `magxr.studies.hallucination`; ``diffuse``: the arguments, as JSON. ``attrs``
-    holds what was asked for."""
+    ``balanced_accuracy`` and its ends; ``noise_before``, ``noise_after`` with ``noise_low`` and
+    ``noise_high``, ``map_before``, ``map_after``: shares of the area (0 to 1) that are coherent, in noise
+    with the map's spectrum and in the map, from `magxr.studies.hallucination`; ``diffuse``: the arguments,
+    as JSON. ``attrs`` holds what was asked for."""
     variances: xr.Dataset
     """The same gains on the dim ``variance`` (share kept by `magxr.denoise`), without diffusion."""
     stripes: Stripes
@@ -50,7 +50,9 @@ class Tuned:
             f"Gain: {self.table.attrs['measure']}. "
             f"{self.table.attrs['interval']} Made up: {self.table.attrs['made_up']}",
             "",
-            "| tried | " + ("balanced accuracy | " if labels else "") + "gain | interval | noise before | noise after "
+            "| tried | "
+            + ("balanced accuracy | " if labels else "")
+            + "gain | interval | noise before | noise after "
             "| interval | map before | map after |",
             "|---" * (9 if labels else 8) + "|",
         ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,14 +10,24 @@ import xarray as xr
 from magxr.errors import GridError, ParameterError
 from magxr.labelled import anomaly
 from magxr.steps.arguments import is_whole, number
+from magxr.steps.cells import matched
 from magxr.steps.diffusion import diffuse
 from magxr.steps.outliers import summary
-from magxr.studies.candidates import INTEGRATION_SCALES, NOISE_SCALE, OFF, VARIANCES, Candidate, by_rule, named
+from magxr.studies import tallies
+from magxr.studies.candidates import (
+    INTEGRATION_SCALES,
+    NOISE_SCALE,
+    OFF,
+    VARIANCES,
+    Candidate,
+    by_rule,
+    named,
+)
+from magxr.studies.choosing import best_variance, choose
 from magxr.studies.features import extractor
 from magxr.studies.hiding import hold_outs
 from magxr.studies.interval import checked_seeds
-from magxr.studies.judges import HiddenCells, LabelledWindows, Verdict
-from magxr.studies.meter import hallucination
+from magxr.studies.judges import HiddenCells, LabelledWindows
 from magxr.studies.stripes import best_part, stripes
 from magxr.studies.tuned import NOTHING, Tuned
 
@@ -27,13 +36,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from magxr.studies.judges import Features, Judge
-    from magxr.studies.stripes import Stripes
 
 SEEDS = (0, 1, 2)
 """Fields of noise for the meter."""
 MADE_UP = 0.05
 """Share of noise that may be coherent after diffusion: one false alarm in twenty."""
-_METER = ("noise_before", "noise_after", "noise_low", "noise_high", "map_before", "map_after")
 
 
 def tune(
@@ -42,6 +49,7 @@ def tune(
     *,
     features: str | Features = "orientation",
     candidates: Mapping[str, Mapping[str, Any]] | None = None,
+    measured: xr.DataArray | None = None,
     variances: Iterable[float] = VARIANCES,
     made_up: float = MADE_UP,
     size: int = 250,
@@ -57,11 +65,11 @@ def tune(
     Parameters
     ----------
     obj : xarray.Dataset or xarray.DataArray
-        Anomaly as `magxr.grid` leaves it, nT, on latitude and longitude; before `magxr.denoise`. Cells that its
-        coordinate ``filled`` says were interpolated do not judge.
+        Anomaly as `magxr.grid` leaves it, nT, on latitude and longitude; before `magxr.denoise`. Cells that
+        its coordinate ``filled`` says were interpolated do not judge.
     labels : path or Dataset, optional
-        Label table of the map's windows of ``size`` at ``stride``, as `magxr.label_windows` takes it. Without,
-        hidden cells of the map itself judge.
+        Label table of the map's windows of ``size`` at ``stride``, as `magxr.label_windows` takes it.
+        Without, hidden cells of the map itself judge.
     features : {"orientation"}, str or callable
         With labels: what the head learns from. Seven numbers on coherence and strike of a window, without a
         network; or the name of a trunk, such as "vgg16-hed" (about 0.25 s a window and candidate on two
@@ -69,6 +77,9 @@ def tune(
     candidates : mapping, optional
         Name -> arguments of `magxr.diffuse`. Default: its own defaults and six from the width of the stripes,
         see Notes.
+    measured : xarray.DataArray of bool, optional
+        Without labels: cells that ships measured, on the cells of the map. Where most of a map was
+        interpolated between tracks, give it: what was interpolated cannot judge, and does then not.
     variances : iterable of float
         Shares of variance that are tried for `magxr.denoise`; () for none.
     made_up : float
@@ -91,14 +102,14 @@ def tune(
     -------
     Tuned
         ``chosen`` for ``diffuse(**chosen)`` or None, ``variance`` for `magxr.denoise` or None, ``reason``,
-        ``gain`` with its interval, ``table`` (Dataset of all candidates), ``stripes``, ``report()`` (Markdown)
-        and ``figure()``.
+        ``gain`` with its interval, ``table`` (Dataset of all candidates), ``stripes``, ``report()``
+        (Markdown) and ``figure()``.
 
     Raises
     ------
     GridError
-        If the map has no data, is smaller than a window, has too little without gaps for a spectrum, or hidden
-        cells lie in fewer than 8 blocks.
+        If the map has no data, is smaller than a window, has too little without gaps for a spectrum, or
+        hidden cells lie in fewer than 8 blocks.
     ParameterError
         If an argument, or one of a candidate, is out of range; if labels are of one class, belong to other
         windows, or lie in fewer blocks than folds.
@@ -108,32 +119,34 @@ def tune(
     Calling this computes, in memory, about twenty times the size of the part (with labels, of the map). On
     450 x 450 cells it takes seconds.
 
-    **What is tried.** W is the median of `magxr.wavelength`, in cells. ``sigma`` = W / 16, at least half a cell:
-    it leaves 93 % of a stripe's slope. ``rho`` = W / 4 or W / 2: the squared slope comes and goes twice a wave,
-    and its mean still does by exp(-8 pi² (rho / W)²), 29 % at W / 8 but 0.7 % at W / 4. ``steps``: along a
-    stripe the result is a Gaussian mean of standard deviation L = sqrt(2 time), W / 8, W / 4 or W / 2. And the
-    defaults of `magxr.diffuse`.
+    **What is tried.** W is the median of `magxr.wavelength`, in cells. ``sigma`` = W / 16, at least half a
+    cell: it leaves 93 % of a stripe's slope. ``rho`` = W / 4 or W / 2: the squared slope comes and goes
+    twice a wave, and its mean still does by exp(-8 pi² (rho / W)²), 29 % at W / 8 but 0.7 % at W / 4.
+    ``steps``: along a stripe the result is a Gaussian mean of standard deviation L = sqrt(2 time), W / 8, W
+    / 4 or W / 2. And the defaults of `magxr.diffuse`.
 
     **What helps.** Without labels: discs with a radius of W / 8, a tenth of the map, are hidden and filled by
     splines; the gain is the share by which their rms error shrinks once the filled map is diffused. The noise
-    of a cell is not seen by what foretells it, so that smoothing noise gains, smoothing stripes away loses, and
-    a map without noise loses by any. With labels: a logistic head on the features, cross-validated by blocks
-    that share no cell with what it is trained on; the gain is that in balanced accuracy. Intervals redraw
-    blocks 2000 times.
+    of a cell is not seen by what foretells it, so that smoothing noise gains and smoothing stripes away
+    loses. With ``measured``, or where the coordinate ``filled`` says so, all else is interpolated anew
+    without the discs; where less than half of the cells were measured the radius is W / 4. With labels: a
+    logistic head on the features, cross-validated by blocks that share no cell with what it is trained on;
+    the gain is that in balanced accuracy. Intervals redraw blocks 2000 times.
 
-    **What is chosen.** First `magxr.denoise`, then the diffusion after it. Of the candidates whose gain has an
-    interval above 0 and that make up no more than ``made_up`` (the upper end over seeds of the coherent share
-    in noise with the map's spectrum, `magxr.studies.hallucination`), the one with the largest gain. Without
-    labels it is measured again on a second set of discs, which share no cell with the first, and stays only if
-    that interval is above 0 too. With labels the intervals allow for the number of candidates (Bonferroni).
+    **What is chosen.** First `magxr.denoise`, then the diffusion after it. Of the candidates whose gain has
+    an interval above 0 and that make up no more than ``made_up`` (the upper end over seeds of the coherent
+    share in noise with the map's spectrum, `magxr.studies.hallucination`), the one with the largest gain.
+    Without labels it is measured again on a second set of discs, which share no cell with the first, and
+    stays only if that interval is above 0 too. With labels the intervals allow for the number of candidates
+    (Bonferroni).
 
-    What it does not see: an error that is smooth over a disc, such as levels of surveys or interpolation between
-    tracks wider apart than W / 4. On 40 synthetic scenes it brought most of what the best fixed choice brings
-    and did less harm (docs/howto/tune.md).
+    What it does not see: an error that is smooth over a disc, such as levels of surveys, or interpolation
+    between tracks that ``measured`` does not tell of. It then says "off" where a mild diffusion would have
+    helped: it errs to that side (figures in docs/howto/tune.md).
 
     References
     ----------
-    Ghosh et al. (2026), Sci. Rep. 16, 1185: sigma, rho and T by area, chosen by eye (Table S3).
+    Ghosh et al. (2026), Sci. Rep. 16, 1185: sigma, rho and T differ by area; rho must not be underestimated.
     Batson, J. and Royer, L. (2019), Noise2Self: blind denoising by self-supervision, ICML, PMLR 97, 524-533.
     """
     numbers = checked_seeds(seeds)
@@ -147,6 +160,7 @@ def tune(
         raise ParameterError(msg)
     shares = [number("variances", v, above=0, most=1, unit="a share of the variance") for v in variances]
     da = anomaly(obj, variable)
+    _check_measured(da, measured, labels)
     own = None if candidates is None else named(candidates, None)
     for one in own or ():
         diffuse(da.chunk(), **dict(one.diffusion or {}))  # its graph is built, to be refused before any work
@@ -167,19 +181,20 @@ def tune(
         )
     elif width.answered:
         scale = float(summary(part)["interquartile_range"])
-        judge = HiddenCells(hold_outs(part, width.cells, scale, numbers[0]), numbers[0])
+        known = None if measured is None else np.asarray(matched(part, measured, "measured")) == 1
+        judge = HiddenCells(hold_outs(part, width.cells, scale, numbers[0], known), numbers[0])
     else:
         reason = (
             f"None of {width.windows} windows has a dominant wavelength: there are no stripes to follow, and "
             "nothing says how wide the scales should be."
         )
-        empty = _table([], [], None, told)
-        return Tuned(None, None, reason, NOTHING, empty, _variances([], []), width)
+        empty = tallies.by_candidate([], [], None, told)
+        return Tuned(None, None, reason, NOTHING, empty, tallies.by_variance([], []), width)
 
     off = Candidate(OFF, None)
     ranks = [Candidate(f"variance {v:g}", None, v) for v in shares]
     by_rank = judge.compare(ranks, off)
-    variance = _variance(judge, ranks, by_rank, off)
+    variance = best_variance(judge, ranks, by_rank, off)
     base = Candidate(OFF, None, variance)
     if candidates is None:
         rule = by_rule(width.cells) if width.answered else {"defaults": {}}
@@ -188,116 +203,30 @@ def tune(
         tried = named(candidates, variance)
     verdicts = judge.compare(tried, base)
     cleaned = base.applied(part)
-    meters = xr.concat([_meter(cleaned, c, numbers) for c in tried], dim="candidate")
-    table = _table(tried, verdicts, meters, {**told, "measure": judge.measure})
-    chosen, gain, reason = _chosen(judge, tried, verdicts, table, base, made_up)
+    meters = xr.concat([tallies.made_up(cleaned, c, numbers) for c in tried], dim="candidate")
+    table = tallies.by_candidate(tried, verdicts, meters, {**told, "measure": judge.measure})
+    chosen, gain, reason = choose(judge, tried, verdicts, table, base, made_up)
     return Tuned(
         None if chosen is None else dict(chosen.diffusion or {}),
         variance,
         reason,
         gain,
         table,
-        _variances(shares, by_rank),
+        tallies.by_variance(shares, by_rank),
         width,
     )
 
 
-def _variance(
-    judge: Judge, ranks: list[Candidate], found: list[Verdict], off: Candidate
-) -> float | None:
-    """Return the share of variance that is shown to help, None for no low-rank step."""
-    best = max(zip(ranks, found, strict=True), key=lambda pair: pair[1].gain, default=None)
-    if best is None or not best[1].low > 0.0:
-        return None
-    return best[0].variance if judge.confirm(best[0], off, best[1]).low > 0.0 else None
-
-
-def _chosen(
-    judge: Judge,
-    tried: list[Candidate],
-    found: list[Verdict],
-    table: xr.Dataset,
-    base: Candidate,
-    made_up: float,
-) -> tuple[Candidate | None, tuple[float, float, float], str]:
-    order = np.argsort([-v.gain for v in found])
-    helping = [n for n in order if found[n].low > 0.0]
-    if not helping:
-        best = tried[order[0]].name
-        return None, NOTHING, (
-            f"No candidate's gain has an interval above 0; the best, {best!r}, gains "
-            f"{_shown(found[order[0]])}. Diffusion is not shown to help."
+def _check_measured(da: xr.DataArray, measured: Any, labels: Any) -> None:
+    if measured is None:
+        return
+    if labels is not None:
+        msg = (
+            "measured= says which hidden cells judge, but labels were given and judge; leave one of them out"
         )
-    high = table["noise_high"].values
-    honest = [n for n in helping if high[n] <= made_up]
-    if not honest:
-        lowest = helping[int(np.argmin(high[helping]))]
-        return None, NOTHING, (
-            f"{len(helping)} of {len(tried)} candidates gain, but all of them draw lines into more than "
-            f"{100 * made_up:g} % of noise with the map's spectrum ({tried[lowest].name!r} into up to "
-            f"{100 * high[lowest]:.1f} %)."
-        )
-    n = honest[0]
-    again = judge.confirm(tried[n], base, found[n])
-    passed = [tried[k].name for k in helping[: helping.index(n)]]
-    aside = f" Passed over, as they make up more: {', '.join(passed)}." if passed else ""
-    if not again.low > 0.0:
-        return None, NOTHING, (
-            f"{tried[n].name!r} gains {_shown(found[n])} where it was chosen, but {_shown(again)} on cells that it "
-            f"was not chosen by. Diffusion is not shown to help.{aside}"
-        )
-    reason = (
-        f"{tried[n].name!r} gains {_shown(again)} and leaves {100 * float(table['noise_after'][n]):.1f} % of noise "
-        f"with the map's spectrum coherent, against {100 * float(table['map_after'][n]):.1f} % of the map.{aside}"
-    )
-    return tried[n], (again.gain, again.low, again.high), reason
-
-
-def _shown(verdict: Verdict) -> str:
-    return f"{100 * verdict.gain:+.1f} % ({100 * verdict.low:+.1f} to {100 * verdict.high:+.1f} %)"
-
-
-def _meter(da: xr.DataArray, candidate: Candidate, seeds: list[int]) -> xr.Dataset:
-    """Return the coherent shares of noise and map around one diffusion."""
-    of = hallucination(da, seeds=seeds, **dict(candidate.diffusion or {})).shares
-    noise, itself = of["coherent_share_interval"], of["map_coherent_share"]
-    after = noise.sel(stage="after", drop=True)
-    values = [
-        noise.sel(stage="before", estimate="mean", drop=True),
-        *(after.sel(estimate=e, drop=True) for e in ("mean", "low", "high")),
-        *(itself.sel(stage=s, drop=True) for s in ("before", "after")),
-    ]
-    return xr.Dataset({k: ((), float(v), {"units": "1"}) for k, v in zip(_METER, values, strict=True)})
-
-
-def _table(
-    tried: list[Candidate], found: list[Verdict], meters: xr.Dataset | None, told: Mapping[str, Any]
-) -> xr.Dataset:
-    table = _gains(found, "candidate")
-    if meters is None:
-        table = table.assign({k: ("candidate", np.empty(0), {"units": "1"}) for k in _METER})
-    else:
-        table = table.assign(dict(meters.data_vars))
-    text = [json.dumps(dict(c.diffusion or {}), default=lambda v: f"<{type(v).__name__}>") for c in tried]
-    table = table.assign(diffuse=("candidate", np.array(text, dtype=object)))
-    table = table.assign_coords(candidate=[c.name for c in tried])
-    attrs: dict[str, Any] = {"measure": "none", **told}
-    attrs["interval"] = "Intervals: 95 %, by redrawing blocks."
-    attrs["made_up"] = (
-        "share of the area with a coherence above 0.7 in noise with the map's spectrum, and in the map; the "
-        f"interval is over {len(told['seeds'])} fields of noise."
-    )
-    return table.assign_attrs(attrs)
-
-
-def _variances(shares: list[float], found: list[Verdict]) -> xr.Dataset:
-    return _gains(found, "variance").assign_coords(variance=np.array(shares, np.float64))
-
-
-def _gains(found: list[Verdict], dim: str) -> xr.Dataset:
-    columns = {"gain": [v.gain for v in found], "gain_low": [v.low for v in found]}
-    columns["gain_high"] = [v.high for v in found]
-    if found and np.isfinite(found[0].score[0]):
-        for n, end in enumerate(("", "_low", "_high")):
-            columns[f"balanced_accuracy{end}"] = [v.score[n] for v in found]
-    return xr.Dataset({k: (dim, np.array(v, np.float64), {"units": "1"}) for k, v in columns.items()})
+        raise ParameterError(msg)
+    if getattr(measured, "dtype", None) != np.bool_ or not isinstance(measured, xr.DataArray):
+        fix = "give True for measured cells, e.g. measured=tracks.notnull()"
+        msg = f"measured must be a DataArray of truth values, not {type(measured).__name__}; {fix}"
+        raise ParameterError(msg)
+    matched(da, measured, "measured")

@@ -181,7 +181,9 @@ def _bands(province: Province, seed: int, name: str, y: Floats, x: Floats) -> Fl
     across = x[None, :] * np.cos(azimuth) - y[:, None] * np.sin(azimuth)
     course = noise.fractal(seed, f"{name}/course", y, x, 4.0 * apart, apart, 0.8)
     alive = noise.fractal(seed, f"{name}/alive", y, x, 5.0 * apart, 1.5 * apart, 0.8)
-    bands: Floats = np.sin(2.0 * np.pi * (across / apart + 1.2 * course)) * (0.5 + 0.5 * np.tanh(3.0 * alive - 1.0))
+    bands: Floats = np.sin(2.0 * np.pi * (across / apart + 1.2 * course)) * (
+        0.5 + 0.5 * np.tanh(3.0 * alive - 1.0)
+    )
     return bands
 
 

@@ -27,8 +27,8 @@ def tuning_figure(table: xr.Dataset) -> Any:
     ----------
     table : xarray.Dataset
         On ``candidate``: ``gain``, ``gain_low``, ``gain_high``, ``noise_before``, ``noise_after``,
-        ``noise_low``, ``noise_high``, ``map_before`` and ``map_after`` (all shares), as `magxr.tune` finds them;
-        ``attrs["made_up_limit"]``.
+        ``noise_low``, ``noise_high``, ``map_before`` and ``map_after`` (all shares), as `magxr.tune` finds
+        them; ``attrs["made_up_limit"]``.
 
     Returns
     -------
@@ -55,7 +55,15 @@ def tuning_figure(table: xr.Dataset) -> Any:
         right.hlines(line + beside, before, after, color=colour, linewidth=1.2, alpha=0.6)
         right.plot(before, line + beside, "o", color=colour, markerfacecolor="none", markersize=4)
         if field == "noise":
-            _bars(right, line + beside, after, share["noise_low"], share["noise_high"], colour, "noise, diffused")
+            _bars(
+                right,
+                line + beside,
+                after,
+                share["noise_low"],
+                share["noise_high"],
+                colour,
+                "noise, diffused",
+            )
         else:
             right.plot(after, line + beside, "o", color=colour, markersize=4, label="map, diffused")
     limit = 100.0 * float(table.attrs["made_up_limit"])

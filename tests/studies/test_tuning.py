@@ -9,7 +9,7 @@ import xarray as xr
 import magxr
 from magxr.errors import GridError, ParameterError
 from magxr.steps.windows import windows
-from magxr.studies import candidates, crossing, hiding, judges, tuning
+from magxr.studies import candidates, choosing, crossing, hiding, judges, tallies, tuning
 from magxr.studies.candidates import Candidate, by_rule
 from magxr.studies.features import extractor, oriented
 from magxr.studies.judges import Verdict
@@ -81,7 +81,9 @@ def test_noisy_stripes_are_diffused_and_come_nearer_to_the_truth(noisy, found):
     assert found.chosen is not None
     assert found.gain[1] > 0
     assert found.stripes.cells == pytest.approx(WAVE, rel=0.03)
-    at = found.table.isel(candidate=[json.loads(d) == found.chosen for d in found.table.diffuse.values].index(True))
+    at = found.table.isel(
+        candidate=[json.loads(d) == found.chosen for d in found.table.diffuse.values].index(True)
+    )
     assert float(at.noise_high) <= 0.05
     truth = striped(noisy.shape)
     cleaned = noisy if found.variance is None else magxr.denoise(noisy, variance=found.variance)
@@ -127,14 +129,14 @@ def test_a_gain_must_be_found_again(again, kept):
     class Once:
         measure = ""
 
-        def confirm(self, chosen, base, found):
+        def confirm(self, chosen, base):
             return Verdict(again + 0.03, again, again + 0.06)
 
     tried = [Candidate("a", {"rho": 4}), Candidate("b", {"rho": 8})]
     verdicts = [Verdict(0.1, 0.05, 0.15), Verdict(0.2, 0.1, 0.3)]
-    meters = xr.Dataset({k: ("candidate", [0.01, 0.02]) for k in tuning._METER})
-    table = tuning._table(tried, verdicts, meters, {"seeds": [0, 1]})
-    chosen, gain, reason = tuning._chosen(Once(), tried, verdicts, table, Candidate("off", None), 0.05)
+    meters = xr.Dataset({k: ("candidate", [0.01, 0.02]) for k in tallies.METER})
+    table = tallies.by_candidate(tried, verdicts, meters, {"seeds": [0, 1]})
+    chosen, gain, reason = choosing.choose(Once(), tried, verdicts, table, Candidate("off", None), 0.05)
     assert (chosen is tried[1]) == kept
     assert ("not chosen by" in reason) == (not kept)
     if kept:
@@ -164,6 +166,42 @@ def test_interpolated_cells_do_not_judge(noisy):
     for of in hiding.hold_outs(da, WAVE, 100.0, 0):
         assert of.scored.any()
         assert not of.scored[:, :70].any()
+
+
+def test_what_was_interpolated_between_tracks_tells_nothing(noisy):
+    """Only measured cells are scored, and what fills the discs has seen measured cells alone."""
+    tracks = np.zeros(noisy.shape, bool)
+    tracks[::6] = True
+    changed = noisy.copy(data=np.where(tracks, noisy.values, noisy.values + 500))
+    pair = [hiding.hold_outs(da, WAVE, 100.0, 0, tracks) for da in (noisy, changed)]
+    for one, other in zip(*pair, strict=True):
+        assert one.scored.any()
+        assert not one.scored[~tracks].any()
+        np.testing.assert_array_equal(one.filled, other.filled)
+        np.testing.assert_array_equal(one.truth, other.truth)
+    wider = hiding.hold_outs(noisy, WAVE, 100.0, 0)[0].scored[::6]
+    assert 7 <= longest_run(pair[0][0].scored[::6]) <= 9  # twice a quarter of a wave
+    assert longest_run(wider) <= 5
+
+
+def longest_run(cells):
+    """Longest run of cells along a row."""
+    return max(len(run) for row in cells for run in "".join("x" if c else " " for c in row).split())
+
+
+def test_measured_cells_reach_the_judge(noisy, monkeypatch):
+    seen = []
+
+    def spy(*arguments):
+        seen.append(arguments[-1])
+        raise GridError("far enough")
+
+    monkeypatch.setattr(tuning, "hold_outs", spy)
+    tracks = xr.zeros_like(noisy, bool)
+    tracks[:, 10:20] = True
+    with pytest.raises(GridError, match="far enough"):
+        magxr.tune(noisy, measured=tracks[::-1], **SMALL)
+    np.testing.assert_array_equal(seen[0], tracks.values)
 
 
 def test_errors_are_those_of_hidden_cells(noisy):
@@ -230,7 +268,9 @@ def test_labels_judge_by_windows_that_were_not_trained_on():
     assert (told.table.balanced_accuracy > 0.5).all()
     assert (told.table.balanced_accuracy_low <= told.table.balanced_accuracy).all()
     assert "balanced accuracy" in told.report()
-    assert (told.chosen is None) == (not bool(((told.table.gain_low > 0) & (told.table.noise_high <= 0.05)).any()))
+    assert (told.chosen is None) == (
+        not bool(((told.table.gain_low > 0) & (told.table.noise_high <= 0.05)).any())
+    )
     shuffled = table.copy()
     shuffled["label"] = table.label.copy(data=np.random.default_rng(0).permutation(table.label.values))
     chance = magxr.tune(da, shuffled, candidates=own, **LABELS)
@@ -275,9 +315,6 @@ def test_heads_with_more_features_than_windows_are_those_of_all_features():
     """The rotation to fewer directions loses nothing: the loss has no slope there in full space."""
     rng = np.random.default_rng(1)
     x, truth = rng.normal(size=(20, 50)), np.repeat([0, 1], 10)
-    wide = crossing._fitted(x, truth, rng.normal(size=(4, 50)))
-    turned, _ = np.linalg.qr(rng.normal(size=(50, 50)))
-    assert wide.shape == (4,)
     mean, scale = x.mean(axis=0), x.std(axis=0)
     new = rng.normal(size=(4, 50))
     one = crossing._fitted(x, truth, new)
@@ -359,8 +396,14 @@ def test_refused_maps_and_labels(noisy):
         magxr.tune(da, one, **LABELS)
     with pytest.raises(ParameterError, match="fewer than folds=5"):
         magxr.tune(da, table, block=160, **LABELS)
-    with pytest.raises(ParameterError, match="other windows|outside the region"):
+    with pytest.raises(ParameterError, match=r"other windows|outside the region"):
         magxr.tune(da[:96], table, **LABELS)
+    with pytest.raises(ParameterError, match="leave one of them out"):
+        magxr.tune(da, table, measured=da.notnull(), **LABELS)
+    with pytest.raises(ParameterError, match="truth values"):
+        magxr.tune(noisy, measured=noisy, **SMALL)
+    with pytest.raises(GridError, match="measured has no cell"):
+        magxr.tune(noisy, measured=noisy.notnull()[:90], **SMALL)
     few = noisy.where(noisy.lat < noisy.lat[12])
     with pytest.raises(GridError, match="lie in 5 blocks of 32 x 32 cells, too few"):
         hiding.hold_outs(few, WAVE, 100.0, 0)
