@@ -32,7 +32,8 @@ class Tuned:
     ``balanced_accuracy`` and its ends; ``noise_before``, ``noise_after`` with ``noise_low`` and
     ``noise_high``, ``map_before``, ``map_after``: shares of the area (0 to 1) that are coherent, in noise
     with the map's spectrum and in the map, from `magxr.studies.hallucination`; ``diffuse``: the arguments,
-    as JSON. ``attrs`` holds what was asked for."""
+    as JSON. ``attrs`` holds what was asked for, and as ``off`` the balanced accuracy without diffusion and
+    its ends (NaN without labels)."""
     variances: xr.Dataset
     """The same gains on the dim ``variance`` (share kept by `magxr.denoise`), without diffusion."""
     stripes: Stripes
@@ -59,6 +60,9 @@ class Tuned:
         for value in self.variances["variance"].values:
             at = self.variances.sel(variance=value)
             lines.append(f"| denoise, variance {value:g} |{self._gains(at, labels)} | | | | |")
+        if labels:
+            score = "{:.3f} ({:.3f} to {:.3f})".format(*self.table.attrs["off"])
+            lines.append(f"| off | {score} | | | | | | | |")
         for name in self.table["candidate"].values:
             at = self.table.sel(candidate=name)
             made = [_percent(at[k]) for k in ("noise_before", "noise_after")]

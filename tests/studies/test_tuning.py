@@ -268,6 +268,9 @@ def test_labels_judge_by_windows_that_were_not_trained_on():
     assert (told.table.balanced_accuracy > 0.5).all()
     assert (told.table.balanced_accuracy_low <= told.table.balanced_accuracy).all()
     assert "balanced accuracy" in told.report()
+    off = told.table.attrs["off"][0]
+    np.testing.assert_allclose(told.table.balanced_accuracy - off, told.table.gain)
+    assert f"| off | {off:.3f} (" in told.report()
     assert (told.chosen is None) == (
         not bool(((told.table.gain_low > 0) & (told.table.noise_high <= 0.05)).any())
     )
