@@ -29,6 +29,7 @@ _HOME = {
     "calibrate": "magxr.steps.calibrate",
     "percent_linear": "magxr.steps.calibrate",
     "plot": "magxr.view.plot",
+    "tune": "magxr.studies.tuning",
     "open_region": "magxr.io.catalog",
     "regions": "magxr.io.catalog",
     "backbones": "magxr.models.availability",
@@ -54,6 +55,7 @@ if TYPE_CHECKING:  # so that type checkers and editors see what `__getattr__` fi
     from magxr.steps.outliers import remove_outliers, summary
     from magxr.steps.wavelength import wavelength
     from magxr.steps.windows import windows
+    from magxr.studies.tuning import tune
     from magxr.view.plot import plot
 
 

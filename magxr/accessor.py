@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import xarray as xr
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Iterable, Mapping
     from pathlib import Path
 
     from magxr.steps.gridding import SpacingAdvice
+    from magxr.studies.tuned import Tuned
 
     Labelled = xr.Dataset | xr.DataArray
 
@@ -264,4 +265,41 @@ class Mag:
             title=title,
             subtitle=subtitle,
             cells=cells,
+        )
+
+    def tune(
+        self,
+        labels: str | Path | xr.Dataset | None = None,
+        *,
+        features: str | Any = "orientation",
+        candidates: Mapping[str, Mapping[str, Any]] | None = None,
+        measured: xr.DataArray | None = None,
+        variances: Iterable[float] = (0.98, 0.95),
+        made_up: float = 0.05,
+        size: int = 250,
+        stride: int = 50,
+        side: int = 1024,
+        folds: int = 5,
+        block: int | None = None,
+        seeds: Iterable[int] = (0, 1, 2),
+        variable: Hashable | None = None,
+    ) -> Tuned:
+        """Choose a diffusion that is shown to help, or none; see `magxr.tune`."""
+        from magxr.studies.tuning import tune
+
+        return tune(
+            self._obj,
+            labels,
+            features=features,
+            candidates=candidates,
+            measured=measured,
+            variances=variances,
+            made_up=made_up,
+            size=size,
+            stride=stride,
+            side=side,
+            folds=folds,
+            block=block,
+            seeds=seeds,
+            variable=variable,
         )

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 DIFFUSION = ("sigma", "rho", "steps", "tau", "time", "alpha", "scheme", "metric")
 """Parameters of `magxr.diffuse` that studies offer."""
 
+TUNING = ("features", "made_up", "size", "stride", "side", "folds", "block")
+"""Arguments of `magxr.tune` that the command offers."""
+
 
 def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     """Add ``study`` with its studies to the command line."""
@@ -19,12 +22,21 @@ def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     _hallucination_parser(studies)
     _gaps_parser(studies)
     _paper_parser(studies)
+    _tune_parser(studies)
 
 
 def _hallucination_parser(studies: argparse._SubParsersAction[Any]) -> None:
     p = studies.add_parser("hallucination", help="lines that diffusion draws into noise like a given map")
-    p.add_argument("region", help="name of a region (see `magxr regions`) or path of a grid")
+    _source(p)
     _common(p)
+    p.add_argument("--coherent", type=float, help="coherence above which a cell counts (0.7)")
+    p.add_argument("--model", help="model name or file that judges windows (none)")
+    p.add_argument("--stride", type=int, help="cells between neighbouring windows (50)")
+    p.set_defaults(call=_hallucination)
+
+
+def _source(p: argparse.ArgumentParser) -> None:
+    p.add_argument("region", help="name of a region (see `magxr regions`) or path of a grid")
     p.add_argument("--path", help="local file to read instead of the catalog's source")
     p.add_argument("--variable", help="name of the anomaly variable, where units do not tell")
     p.add_argument("--units", help="nT, to assert it for a file that states no units")
@@ -33,10 +45,24 @@ def _hallucination_parser(studies: argparse._SubParsersAction[Any]) -> None:
         "--bounds", nargs=4, type=float, metavar=("W", "S", "E", "N"), help="part to read, degrees"
     )
     p.add_argument("--spacing", help='working grid, e.g. "0.72 arcmin"')
-    p.add_argument("--coherent", type=float, help="coherence above which a cell counts (0.7)")
-    p.add_argument("--model", help="model name or file that judges windows (none)")
+
+
+def _tune_parser(studies: argparse._SubParsersAction[Any]) -> None:
+    p = studies.add_parser("tune", help="choose a diffusion that is shown to help on a map, or none")
+    _source(p)
+    p.add_argument(
+        "--out", required=True, metavar="FOLDER", help="folder to make for report, table and picture"
+    )
+    p.add_argument("--labels", help="label table of the map's windows (none: hidden cells judge)")
+    p.add_argument("--features", help="orientation, or the name of a trunk (orientation)")
+    p.add_argument("--made-up", type=float, help="most of noise that may be coherent, 0 to 1 (0.05)")
+    p.add_argument("--seeds", type=int, default=3, help="how many fields of noise (3)")
+    p.add_argument("--size", type=int, help="side of a window, cells (250)")
     p.add_argument("--stride", type=int, help="cells between neighbouring windows (50)")
-    p.set_defaults(call=_hallucination)
+    p.add_argument("--side", type=int, help="longest side of the part that is looked at, cells (1024)")
+    p.add_argument("--folds", type=int, help="parts of the cross-validation with labels (5)")
+    p.add_argument("--block", type=int, help="side of blocks of windows that stay together, cells (size)")
+    p.set_defaults(call=_tune)
 
 
 def _gaps_parser(studies: argparse._SubParsersAction[Any]) -> None:
@@ -113,6 +139,14 @@ def _paper(arguments: argparse.Namespace) -> int:
     given = {k: v for k, v in vars(arguments).items() if v is not None and k not in ("call", "verbose")}
     found = study_paper(**given, say=lambda what: print(what, file=sys.stderr))
     return _told(found)
+def _tune(arguments: argparse.Namespace) -> int:
+    from magxr.runs.study import study_tune
+
+    _, given = _split(arguments)
+    if "bounds" in given:
+        given["bounds"] = tuple(given["bounds"])
+    options = {k: given.pop(k) for k in TUNING if k in given}
+    return _told(study_tune(given.pop("region"), arguments.out, options=options, **given))
 
 
 def _told(result: Any) -> int:

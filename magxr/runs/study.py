@@ -16,6 +16,7 @@ from magxr.runs.source import check_values, open_source
 from magxr.steps.arguments import is_whole
 from magxr.studies.closing import VARIANTS, gap_closing
 from magxr.studies.meter import MEASURES, hallucination
+from magxr.studies.tuning import tune
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -134,6 +135,54 @@ def study_gaps(
     return _left(folder, "gaps", rows, found.scores.attrs, found)
 
 
+def study_tune(
+    region: str,
+    out: str | Path,
+    *,
+    labels: str | Path | None = None,
+    seeds: int = 3,
+    options: Mapping[str, Any] | None = None,
+    **source: Any,
+) -> StudyResult:
+    """Choose a diffusion for a region, from the map that a run would denoise.
+
+    Parameters
+    ----------
+    region : str
+        Name of a region of the catalog, or path of a grid.
+    out : str or Path
+        Folder to make for ``tune.csv``, ``.json``, ``.md`` (the report) and, where there was something to
+        try, ``.png``; must not exist.
+    labels : str or Path, optional
+        Label table, as in `magxr.tune`.
+    seeds : int
+        How many fields of noise.
+    options : mapping, optional
+        ``features``, ``made_up``, ``size``, ``stride``, ``side``, ``folds`` and ``block`` of `magxr.tune`.
+    **source
+        What to read and how to prepare it, as in `study_hallucination`; the low-rank step is not taken.
+
+    Returns
+    -------
+    StudyResult
+        ``picture`` is the report where nothing was tried.
+
+    Raises
+    ------
+    MagxrError
+        If the source, an argument or ``out`` cannot be used; then nothing is left.
+    """
+    folder = _free(out)
+    numbers = _numbers(seeds)
+    config = configure(region, folder, **source)
+    opened = open_source(config)
+    check_values(opened)
+    found = tune(anomaly(cleaned(opened, config)[0]), labels, seeds=numbers, **(options or {}))
+    rows = [found.table.to_dataframe().reset_index(), found.variances.to_dataframe().reset_index()]
+    told = {"region": str(region), "chosen": found.chosen, "variance": found.variance, **found.table.attrs}
+    return _left(folder, "tune", rows, told, found)
+
+
 def _measures(shares: xr.Dataset) -> tuple[str, ...]:
     return tuple(k for k in (*MEASURES, "answered_windows") if k in shares)
 
@@ -162,9 +211,10 @@ def _left(
     """Write table, parameters and picture, all of them or nothing."""
     import pandas as pd
 
-    figure, headline = found.figure(), found.to_text()
+    drawn = name != "tune" or found.table.sizes["candidate"] > 0
+    figure, headline = found.figure() if drawn else None, found.to_text()
     table = pd.concat(rows, ignore_index=True)
-    first = [c for c in ("field", "variant", "width", "seed", "stage") if c in table]
+    first = [c for c in ("candidate", "variance", "field", "variant", "width", "seed", "stage") if c in table]
     table = table[[*first, *(c for c in table if c not in first)]]
     if "seed" in table:
         table["seed"] = table["seed"].astype("Int64")  # the map itself has none
@@ -172,6 +222,11 @@ def _left(
     with working_folder(folder) as work:
         table.to_csv(work / f"{name}.csv", index=False)
         (work / f"{name}.json").write_text(about + "\n", encoding="utf-8")
-        figure.savefig(work / f"{name}.png")
+        if figure is not None:
+            figure.savefig(work / f"{name}.png")
+        if hasattr(found, "report"):
+            (work / f"{name}.md").write_text(found.report(), encoding="utf-8")
         work.rename(folder)
-    return StudyResult(folder / f"{name}.csv", folder / f"{name}.png", headline)
+    return StudyResult(
+        folder / f"{name}.csv", folder / f"{name}.{'md' if figure is None else 'png'}", headline
+    )

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from magxr import denoise, grid, remove_outliers
+from magxr import denoise, grid, remove_outliers, tune
 from magxr.cli import main
 from magxr.errors import ParameterError, StoreError
 from magxr.runs.study import study_gaps, study_hallucination
@@ -86,3 +86,33 @@ def test_nothing_is_replaced_and_nothing_left_by_what_is_refused(file, tmp_path,
     with pytest.raises(StoreError, match=r"does not exist"):
         study_hallucination(str(file), tmp_path / "a" / "b")
     assert not new.exists()
+
+
+def test_tune_leaves_report_table_and_picture(tmp_path, capsys):
+    y, x = np.mgrid[:128, :128]
+    rng = np.random.default_rng(0)
+    da = wavy_sea_floor((128, 128))
+    da = da.copy(data=(100 * np.sin(2 * np.pi * x / 16) + rng.normal(0, 60, y.shape)).astype("f4"))
+    da.to_netcdf(tmp_path / "noisy.nc")
+    out = tmp_path / "tuned"
+    arguments = ["--out", str(out), "--seeds", "2", "--size", "64", "--stride", "16"]
+    assert main(["study", "tune", str(tmp_path / "noisy.nc"), *arguments]) == 0
+    assert sorted(p.name for p in out.iterdir()) == [f"tune.{e}" for e in ("csv", "json", "md", "png")]
+    want = tune(grid(remove_outliers(da)), size=64, stride=16, seeds=range(2))
+    assert want.chosen is not None
+    about = json.loads((out / "tune.json").read_text())
+    assert about["chosen"] == want.chosen
+    table = pd.read_csv(out / "tune.csv")
+    np.testing.assert_allclose(table.gain.dropna()[:7], want.table.gain)
+    assert (out / "tune.md").read_text() == want.report()
+    assert capsys.readouterr().out.startswith(want.to_text())
+
+
+def test_tune_without_stripes_leaves_a_report_that_says_so(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    da = wavy_sea_floor((96, 96))
+    da.copy(data=rng.normal(0, 60, da.shape).astype("f4")).to_netcdf(tmp_path / "noise.nc")
+    out = tmp_path / "tuned"
+    assert main(["study", "tune", str(tmp_path / "noise.nc"), "--out", str(out), "--size", "64"]) == 0
+    assert sorted(p.name for p in out.iterdir()) == ["tune.csv", "tune.json", "tune.md"]
+    assert "No diffusion" in capsys.readouterr().out
