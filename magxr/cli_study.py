@@ -139,6 +139,8 @@ def _paper(arguments: argparse.Namespace) -> int:
     given = {k: v for k, v in vars(arguments).items() if v is not None and k not in ("call", "verbose")}
     found = study_paper(**given, say=lambda what: print(what, file=sys.stderr))
     return _told(found)
+
+
 def _tune(arguments: argparse.Namespace) -> int:
     from magxr.runs.study import study_tune
 

@@ -24,7 +24,7 @@ def test_every_step_has_a_method():
     assert set(METHODS) == {
         "summary", "remove_outliers", "grid", "denoise", "diffuse", "structure", "windows", "classify",
         "calibrate", "plot", "wavelength", "explain",
-        "calibrate", "plot", "wavelength", "tune",
+        "tune",
     }  # fmt: skip
 
 
