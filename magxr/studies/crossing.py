@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from magxr.errors import ParameterError
-from magxr.models.heads import sigmoid, spread
+from magxr.models.heads import sigmoid
+from magxr.models.spread import spread
 from magxr.studies.interval import LEVEL
 
 if TYPE_CHECKING:

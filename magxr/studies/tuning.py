@@ -117,8 +117,8 @@ def tune(
     Notes
     -----
     Calling this computes, in memory: less than forty times the size of the part (with labels, of the map). It
-    takes about as long as a hundred calls of `magxr.structure` on it, and more where gaps between tracks are filled
-    anew.
+    takes about as long as a hundred calls of `magxr.structure` on it, and more where gaps between tracks are
+    filled anew.
 
     **What is tried.** W is the median of `magxr.wavelength`, in cells. ``sigma`` = W / 16, at least half a
     cell: it leaves 93 % of a stripe's slope. ``rho`` = W / 4 or W / 2: the squared slope comes and goes

