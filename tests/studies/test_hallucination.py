@@ -185,6 +185,6 @@ def test_maps_without_a_spectrum():
 
 
 def test_names_of_the_package():
-    assert dir(studies) == ["gap_closing", "hallucination"]
+    assert dir(studies) == ["gap_closing", "hallucination", "pick_recall"]
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         studies.nonsense  # noqa: B018
