@@ -26,8 +26,6 @@ class Kind:
     description: str
     version: int = 1
     """Part of every key in a cache: raise it when the same windows would give other numbers."""
-    beside: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None = None
-    """Further features, put after the network's, from windows scaled to 0..1; no network is needed."""
     measured: Callable[[NDArray[np.floating[Any]]], NDArray[np.float32]] | None = None
     """Where there is no trunk: from windows in nT, NaN where missing, to features of shape (n, d)."""
 

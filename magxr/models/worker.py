@@ -34,7 +34,6 @@ class _Network:
     """A compiled network; calls from several threads take turns."""
 
     run: Callable[[NDArray[np.float32]], NDArray[np.float32]]
-    beside: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None = None
     turn: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -209,7 +208,7 @@ def _network(trunk: str, path: Path, kind: str, size: int) -> _Network:
         keras = engine.start()
         assert wanted.network is not None
         model = wanted.network(keras, build(keras, chosen, path, size))
-        _networks[key] = _Network(engine.compiled(model), wanted.beside)
+        _networks[key] = _Network(engine.compiled(model))
     return _networks[key]
 
 
@@ -244,8 +243,5 @@ def _in_batches(network: _Network, windows: NDArray[np.floating], batch: int) ->
         if count < batch:
             scaled = np.concatenate([scaled, np.zeros((batch - count, *scaled.shape[1:]), np.float32)])
         with network.turn:
-            values = network.run(scaled[..., None])[:count]
-        if network.beside is not None:
-            values = np.concatenate([values, network.beside(scaled[:count])], axis=1, dtype=np.float32)
-        found.append(values)
+            found.append(network.run(scaled[..., None])[:count])
     return np.concatenate(found)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from magxr.errors import ParameterError
+from magxr.models import bootstrap
+from magxr.models.compare import compare
 from magxr.models.heads import sigmoid
 from magxr.models.spread import spread
 from magxr.studies.interval import LEVEL
@@ -122,7 +124,8 @@ def balanced(
     truth: NDArray[np.int_], probability: Floats, blocks: NDArray[np.intp], *, level: float, seed: int = 0
 ) -> tuple[float, float, float]:
     """Return the balanced accuracy and the ends of its interval by redrawing blocks."""
-    return _redrawn(truth, [probability], blocks, level, seed)
+    found = bootstrap.interval(truth, probability, blocks, confidence=level, draws=DRAWS, seed=seed)
+    return found.value, found.low, found.high
 
 
 def paired_gain(
@@ -138,25 +141,7 @@ def paired_gain(
 
     Both answers are redrawn together, so that what is hard for both does not widen the interval.
     """
-    return _redrawn(truth, [probability, without], blocks, level, seed)
-
-
-def _redrawn(
-    truth: NDArray[np.int_], answers: list[Floats], blocks: NDArray[np.intp], level: float, seed: int
-) -> tuple[float, float, float]:
-    _, code = np.unique(blocks, return_inverse=True)
-    total = np.stack([np.bincount(code, truth == c) for c in (0, 1)], axis=-1)
-    right = [
-        np.stack([np.bincount(code, (truth == c) & ((p >= 0.5) == (c == 1))) for c in (0, 1)], axis=-1)
-        for p in answers
-    ]
-    drawn = np.random.default_rng(seed).integers(0, len(total), (DRAWS, len(total)))
-
-    def score(rows: NDArray[np.intp]) -> Floats:
-        whole = total[rows].sum(axis=-2)
-        each = [(r[rows].sum(axis=-2) / np.where(whole > 0, whole, np.nan)).mean(axis=-1) for r in right]
-        result: Floats = each[0] - each[1] if len(each) == 2 else each[0]
-        return result
-
-    low, high = np.nanquantile(score(drawn), [0.5 - 0.5 * level, 0.5 + 0.5 * level])
-    return float(score(np.arange(len(total)))), float(low), float(high)
+    answers = {"with": probability, "without": without}
+    found = compare(truth, answers, blocks, together=False, confidence=level, draws=DRAWS, seed=seed)
+    place = found.names.index("with"), found.names.index("without")
+    return float(found.difference[place]), float(found.low[place]), float(found.high[place])
