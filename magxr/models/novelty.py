@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 _KNEE = 0.03
 """Size, relative to a feature's root mean square, from which it counts by its logarithm."""
+_FARTHEST = 6.0
+"""Standard deviations beyond which a feature counts no more: one that was nearly constant in the training,
+and hence has next to none, would make up every distance, and the threshold, by itself."""
 _NAMES = (
     "novelty_unit",
     "novelty_mean",
@@ -70,6 +73,7 @@ class Novelty:
             raise ParameterError(msg)
         given = np.where(np.isfinite(given), given, np.nan)
         z = (np.arcsinh(given * self.unit) - self.mean) * self.scale
+        z = np.clip(z, -_FARTHEST, _FARTHEST)
         along = z @ self.axes.T.astype(np.float64)
         rest = np.maximum((z**2).sum(axis=1) - (along**2).sum(axis=1), 0.0)
         squared = (along**2 / self.variance[:-1]).sum(axis=1) + rest / self.variance[-1]
@@ -174,7 +178,8 @@ def fit_novelty(
     for features of either sign. Then they are standardised; of their covariance the ``components`` largest
     directions are kept, and all others take their mean variance (probabilistic principal components [1]_):
     a covariance that is shrunk as far as n windows with d features ask for. The threshold is the quantile
-    of distances of held-out blocks, each from a fit without its fold.
+    of distances of held-out blocks, each from a fit without its fold. No feature counts farther than 6
+    standard deviations.
 
     A distance says that a window is unlike the training, not that its answer is wrong; and what the
     features do not show it does not see [2]_.

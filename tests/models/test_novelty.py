@@ -146,3 +146,15 @@ def test_a_few_large_features_do_not_drown_the_rest():
     assert found.is_new(usual).mean() < 0.1
     assert found.is_new(odd).mean() > 0.9
     assert (plain(odd) > np.quantile(plain(known), 0.95)).mean() < 0.6
+
+
+def test_a_feature_that_hardly_ever_varies_does_not_set_the_threshold():
+    made, groups = features(4)
+    made[:, 0] = 0.0
+    made[::100, 0] = 1e-6
+    made[groups == 9, 0] = 1.0  # next to constant without this block, which then lies very far out
+    told = fit_novelty(made, groups, components=5)
+    assert told.threshold < 2.0
+    strange, _ = features(5, shift=4.0)
+    strange[:, 0] = 0.0
+    assert told.is_new(strange).mean() > 0.9
