@@ -76,7 +76,7 @@ def fold_codes(
     for f in range(folds):
         codes[f, fold == f] = TEST
         codes[f, fold == (f + 1) % folds] = VALIDATION
-        check_both_classes(truth, codes[f], "fewer folds, smaller blocks or more labelled windows")
+    check_both_classes(truth, codes, "fewer folds, smaller blocks or more labelled windows")
     return codes
 
 

@@ -127,12 +127,15 @@ def _by_group(
 
 
 def check_both_classes(truth: NDArray, codes: NDArray, fix: str) -> None:
-    """Refuse a split with a set that lacks a class; ``fix`` ends the message."""
-    for side, name in ((TRAIN, "training"), (VALIDATION, "validation"), (TEST, "test")):
-        found = np.unique(truth[codes == side])
-        if found.size < 2:
-            msg = f"the {name} set of {np.sum(codes == side)} windows does not hold both classes; give {fix}"
-            raise ParameterError(msg)
+    """Refuse a split, or folds, with a set that lacks a class; ``fix`` ends the message."""
+    for own in np.atleast_2d(codes):
+        for side, name in ((TRAIN, "training"), (VALIDATION, "validation"), (TEST, "test")):
+            found = np.unique(truth[own == side])
+            if found.size < 2:
+                msg = (
+                    f"the {name} set of {np.sum(own == side)} windows does not hold both classes; give {fix}"
+                )
+                raise ParameterError(msg)
 
 
 def block_ids(positions: ArrayLike, block: int) -> NDArray[np.int64]:

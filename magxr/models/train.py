@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from magxr.errors import ModelError, ParameterError
+from magxr.errors import ParameterError
 from magxr.models import split as splits
 from magxr.models import vet, worker
 from magxr.models.backbones import EMBEDDED, backbone
 from magxr.models.features import Features, as_features, of_windows
-from magxr.models.folds import fold_codes
 from magxr.models.heads import FEATURES, FORMS, check_head
 from magxr.models.learn import learn
+from magxr.models.origin import origin, window_of
 from magxr.models.protocol import Protocol
 from magxr.models.samples import MEMORY
-from magxr.models.trained import NO_TRUNK, TrainedModel
+from magxr.models.sets import sets, without_copies
+from magxr.models.trained import TrainedModel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -121,15 +122,17 @@ def train(
     instead of one per window and epoch.
     """
     truth = np.asarray(labels)
-    _check_given(windows, features, truth)
+    vet.check_given(windows, features, truth)
     splits.check_labels(truth)
     check_head(head)
     protocol = Protocol(
         epochs, batch_size, learning_rate, seed, weight_decay, balanced, patience, dropout, guarded
     )
     protocol.check()
-    size = int(windows.shape[-1]) if windows is not None else _window_of(features)
-    codes, how = _split(truth, size, positions, groups, split, ratio, folds, seed)
+    size = window_of(windows, features)
+    codes, how = sets(
+        truth, size, positions=positions, groups=groups, split=split, ratio=ratio, folds=folds, seed=seed
+    )
     lazy = hasattr(windows, "dask")
     names = features.keys if features is not None else ()
     if windows is not None and not lazy:
@@ -138,13 +141,11 @@ def train(
         if not enough.all():
             codes = np.where(enough, codes, np.int8(splits.LEFT_OUT))
             how["mostly_missing"] = int(np.sum(~enough))
-            _check_sides(truth, codes, "windows with fewer missing cells")
+            splits.check_both_classes(truth, codes, "windows with fewer missing cells")
     if names:
         vet.check_contradictions(names, truth, "are the same to the network")
         if split == "block":
-            each = [vet.leave_out_copies(names, own) for own in np.atleast_2d(codes)]
-            codes = np.stack(each).reshape(codes.shape)
-            _check_sides(truth, codes, "windows that are not copies of each other")
+            codes = without_copies(names, truth, codes)
     if head == "cnn":
         values: Any = of_windows(windows)
     elif features is not None:
@@ -218,108 +219,16 @@ def train_on_features(
         msg = f"{len(given)} windows, {truth.size} labels, codes of {codes.shape}; there must be one each"
         raise ParameterError(msg)
     if given.recipe is None and head != "cnn":
-        _check_finite(given)
-    kept = _Kept(trunk, trunk_weights, window, given, head)
+        vet.check_finite(given)
+    source = origin(given, head, trunk=trunk, trunk_weights=trunk_weights, window=window)
     model = learn(
-        given, truth, codes, protocol, head=FORMS.get(head, head), outputs=outputs, window=kept.window,
+        given, truth, codes, protocol, head=FORMS.get(head, head), outputs=outputs, window=source.window,
         members=members, retries=retries, memory=memory, checkpoint=checkpoint, how=how or {},
     )  # fmt: skip
     return replace(
-        model, trunk=kept.trunk, trunk_weights=kept.weights, features=kept.kind, trunk_sha256=kept.sha256
-    )
-
-
-class _Kept:
-    """Where features come from, as the model's card will say; refuses what does not fit together."""
-
-    def __init__(
-        self, trunk: str, weights: str | Path | None, window: int | None, given: Features, head: str
-    ) -> None:
-        self.trunk, self.weights = trunk, None if weights is None else str(weights)
-        self.window, self.kind = window, FEATURES[head] or "pooled"
-        self.sha256: str | None = None
-        if head in ("cnn", "aligned"):
-            self.trunk, self.weights = NO_TRUNK, None
-            trunk, weights = NO_TRUNK, None
-        if head == "cnn":
-            return
-        made = given.recipe
-        if made is None:
-            return
-        asked = {"trunk": trunk, "window": window or made.window}
-        differ = {k: (getattr(made, k), v) for k, v in asked.items() if getattr(made, k) != v}
-        if weights is not None and str(weights) != made.trunk_weights:
-            differ["trunk_weights"] = (made.trunk_weights, str(weights))
-        # a logistic model on a trunk takes features of any kind, dense layers the flattened map
-        fits = {"dense": made.kind == "flat", "aligned": made.kind == "alignment"}
-        if not fits.get(head, made.kind not in ("flat", "alignment")):
-            differ["kind"] = (made.kind, FEATURES[head])
-        if differ:
-            told = ", ".join(f"{k} {a!r} instead of {b!r}" for k, (a, b) in differ.items())
-            msg = f"the features are others than asked for: {told}; compute them with these arguments"
-            raise ModelError(msg)
-        self.weights, self.window, self.kind = made.trunk_weights, made.window, made.kind
-        self.sha256 = made.trunk_sha256
-
-
-def _check_given(windows: Any, features: Features | None, truth: NDArray[Any]) -> None:
-    if windows is None and features is None:
-        msg = "there are neither windows nor features to train on; give one of them"
-        raise ParameterError(msg)
-    for given, what in ((windows, "windows"), (features, "windows with features")):
-        if given is not None and len(given) != truth.size:
-            msg = f"{len(given)} {what} for {truth.size} labels; there must be one each"
-            raise ParameterError(msg)
-
-
-def _window_of(features: Features | None) -> int:
-    if features is None or features.recipe is None:
-        msg = "the window size of these features is not known; take them from magxr.steps.features.features"
-        raise ModelError(msg)
-    return features.recipe.window
-
-
-def _check_finite(given: Features) -> None:
-    bad = sum(int(np.sum(~np.isfinite(block).all(axis=1))) for block in given.blocks())
-    if bad:
-        msg = f"the features of {bad} of {len(given)} windows are not finite; compute them again"
-        raise ModelError(msg)
-
-
-def _check_sides(truth: NDArray[Any], codes: NDArray[np.int8], fix: str) -> None:
-    for own in np.atleast_2d(codes):
-        splits.check_both_classes(truth, own, fix)
-
-
-def _split(
-    truth: NDArray[Any],
-    size: int,
-    positions: ArrayLike | None,
-    groups: ArrayLike | None,
-    split: splits.Split,
-    ratio: tuple[float, float, float],
-    folds: int | None,
-    seed: int,
-) -> tuple[NDArray[np.int8], dict[str, Any]]:
-    """Return the sets of the windows, and what the report says of them."""
-    how: dict[str, Any] = {"split": split, "ratio": list(ratio)}
-    if folds is None:
-        codes = splits.split_windows(truth, split=split, groups=groups, ratio=ratio, seed=seed)
-    else:
-        codes = fold_codes(truth, folds=folds, split=split, groups=groups, seed=seed)
-        how = {"split": split, "folds": folds}
-    if positions is None:
-        return codes, how
-    places = [tuple(p) for p in np.asarray(positions).tolist()]
-    vet.check_contradictions(places, truth, "are the same window")
-    each = list(np.atleast_2d(codes))
-    if split == "block":
-        each = [splits.leave_out_overlaps(positions, own, size) for own in each]
-        how["left_out"] = int(sum(np.sum(own == splits.LEFT_OUT) for own in each))
-        fix = f"larger blocks: {how['left_out']} windows that touch other sets were left out"
-        _check_sides(truth, np.stack(each), fix)
-    how["leakage"] = float(np.mean([splits.leakage(positions, own, size) for own in each]))
-    return np.stack(each).reshape(codes.shape), how
+        model, trunk=source.trunk, trunk_weights=source.trunk_weights, features=source.kind,
+        trunk_sha256=source.trunk_sha256,
+    )  # fmt: skip
 
 
 def _by_block(model: TrainedModel, truth: NDArray[Any], groups: ArrayLike, seed: int) -> None:

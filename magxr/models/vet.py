@@ -1,4 +1,4 @@
-"""Labelled windows before training: contradicting labels, copies, windows that are mostly empty."""
+"""Labelled windows before training: one label each, contradictions, copies, windows that are mostly empty."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from magxr.errors import MagxrWarning, ParameterError
+from magxr.errors import MagxrWarning, ModelError, ParameterError
 from magxr.kernels.minmax import minmax
 from magxr.models.split import LEFT_OUT, TEST, TRAIN, VALIDATION
 
@@ -16,6 +16,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from magxr.models.features import Features
+
+
+def check_given(windows: Any, features: Features | None, labels: NDArray[Any]) -> None:
+    """Refuse nothing to train on, and windows or features that are not one for each label."""
+    if windows is None and features is None:
+        msg = "there are neither windows nor features to train on; give one of them"
+        raise ParameterError(msg)
+    for given, what in ((windows, "windows"), (features, "windows with features")):
+        if given is not None and len(given) != labels.size:
+            msg = f"{len(given)} {what} for {labels.size} labels; there must be one each"
+            raise ParameterError(msg)
 
 
 def names_of(windows: NDArray[np.floating]) -> tuple[str, ...]:
@@ -93,3 +106,11 @@ def check_missing(share: NDArray[np.floating], most: float) -> NDArray[np.bool_]
 def missing_share(windows: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return the share of every window's cells that are not finite."""
     return np.array([np.mean(~np.isfinite(w)) for w in windows])
+
+
+def check_finite(features: Features) -> None:
+    """Refuse features that are not finite."""
+    bad = sum(int(np.sum(~np.isfinite(block).all(axis=1))) for block in features.blocks())
+    if bad:
+        msg = f"the features of {bad} of {len(features)} windows are not finite; compute them again"
+        raise ModelError(msg)
