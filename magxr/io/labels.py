@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,16 +9,12 @@ import numpy as np
 import xarray as xr
 
 from magxr.errors import ParameterError, StoreError
+from magxr.io.labeltext import BOUNDS, COLUMNS, PERCENTS, from_text, kind_of_file, to_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-
-BOUNDS = ("south", "north", "west", "east")
-PERCENTS = ("linear_percent", "nonlinear_percent")
-COLUMNS = ("window", *BOUNDS, "label", *PERCENTS, "labeller")
-"""Columns of a table; percentages and labeller may be empty, and so may a label that percentages give."""
 
 LABEL_ATTRS = {
     "long_name": "label of the window",
@@ -102,12 +95,12 @@ def write_labels(labels: xr.Dataset, path: str | Path, *, overwrite: bool = Fals
     each window; where the windows cross the date line their longitudes run on past 180.
     """
     target = Path(path)
-    kind = _format(target)
+    kind = kind_of_file(target)
     if target.exists() and not overwrite:
         msg = f"{target} exists; pass overwrite=True or choose another name"
         raise StoreError(msg)
     rows = _rows(labels.compute())
-    text = _as_csv(rows) if kind == "csv" else _as_geojson(rows)
+    text = to_text(rows, kind)
     part = target.with_name(f".{target.name}.part")
     try:
         part.write_text(text, encoding="utf-8", newline="")
@@ -144,12 +137,11 @@ def read_labels(path: str | Path, *, threshold: float = 0.7) -> xr.Dataset:
     """
     check_threshold(threshold)
     source = Path(path)
-    kind = _format(source)
+    kind = kind_of_file(source)
     if not source.is_file():
         msg = f"no label table {source}; write one with write_labels(...)"
         raise StoreError(msg)
-    text = source.read_text(encoding="utf-8")
-    rows = _from_csv(text, source) if kind == "csv" else _from_geojson(text, source)
+    rows = from_text(source.read_text(encoding="utf-8"), kind, source)
     if not rows:
         msg = f"{source} holds no labels; it needs at least one row"
         raise StoreError(msg)
@@ -173,14 +165,6 @@ def _units(bound: str) -> dict[str, str]:
     return {"units": "degrees_north" if bound in ("south", "north") else "degrees_east"}
 
 
-def _format(path: Path) -> str:
-    suffix = path.suffix.lower()
-    if suffix not in (".csv", ".geojson", ".json"):
-        msg = f"{path} is neither .csv nor .geojson; a label table is one of them"
-        raise StoreError(msg)
-    return "csv" if suffix == ".csv" else "geojson"
-
-
 def _rows(labels: xr.Dataset) -> list[dict[str, Any]]:
     columns = {k: labels[k].values.tolist() for k in COLUMNS}
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
@@ -188,56 +172,6 @@ def _rows(labels: xr.Dataset) -> list[dict[str, Any]]:
         for name in PERCENTS:
             row[name] = None if np.isnan(row[name]) else row[name]
     return rows
-
-
-def _as_csv(rows: list[dict[str, Any]]) -> str:
-    out = io.StringIO(newline="")
-    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return out.getvalue()
-
-
-def _as_geojson(rows: list[dict[str, Any]]) -> str:
-    features = []
-    for row in rows:
-        s, n, w, e = (row[k] for k in BOUNDS)
-        ring = [[w, s], [e, s], [e, n], [w, n], [w, s]]
-        rest = {k: v for k, v in row.items() if k not in BOUNDS}
-        geometry = {"type": "Polygon", "coordinates": [ring]}
-        features.append({"type": "Feature", "id": row["window"], "geometry": geometry, "properties": rest})
-    return json.dumps({"type": "FeatureCollection", "features": features}, indent=1, allow_nan=False) + "\n"
-
-
-def _from_csv(text: str, source: Path) -> list[dict[str, Any]]:
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    _check_columns(reader.fieldnames or (), source)
-    return list(reader)
-
-
-def _from_geojson(text: str, source: Path) -> list[dict[str, Any]]:
-    try:
-        features = json.loads(text)["features"]
-        rows = []
-        for feature in features:
-            ring = np.asarray(feature["geometry"]["coordinates"][0], dtype=np.float64)
-            west, south = ring.min(axis=0).tolist()
-            east, north = ring.max(axis=0).tolist()
-            box = {"south": south, "north": north, "west": west, "east": east}
-            rows.append({**feature["properties"], **box})
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        msg = f"{source} is not a GeoJSON label table ({type(error).__name__}: {error})"
-        raise StoreError(msg) from error
-    for row in rows:
-        _check_columns(row, source)
-    return rows
-
-
-def _check_columns(have: Any, source: Path) -> None:
-    lacking = [c for c in ("window", *BOUNDS, "label") if c not in have]
-    if lacking:
-        msg = f"{source} lacks the columns {lacking}; a label table has {', '.join(COLUMNS)}"
-        raise StoreError(msg)
 
 
 def _parsed(row: dict[str, Any], n: int, source: Path, threshold: float) -> dict[str, Any]:

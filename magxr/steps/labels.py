@@ -11,7 +11,8 @@ import xarray as xr
 from magxr.chunked.blocks import map_regions
 from magxr.errors import GridError, ParameterError
 from magxr.geogrid import Grid, describe
-from magxr.io.labels import BOUNDS, check_threshold, label_table, labelled_by, read_labels
+from magxr.io.labels import check_threshold, label_table, labelled_by, read_labels
+from magxr.io.labeltext import BOUNDS
 from magxr.io.polygons import Polygon
 from magxr.io.polygons import polygons as areas
 from magxr.kernels.polygons import inside
