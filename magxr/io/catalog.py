@@ -1,17 +1,11 @@
 """Open a named region from an intake catalog. The only module that imports intake.
 
-A catalog says what a region is and where it comes from. Where its file lies on this machine is looked up
-here, in this order: the argument ``path``, the environment variable ``MAGXR_REGION_<NAME>``, the catalog's
-own folder, the folders named by ``MAGXR_DATA`` and ``MAGXR_TEST_DATA``. Nothing is downloaded unasked.
+A catalog says what a region is and where it comes from; `magxr.io.locate` finds its file on this machine.
 """
 
 from __future__ import annotations
 
 import difflib
-import os
-import shutil
-import uuid
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,63 +15,17 @@ from magxr.io import vetting
 from magxr.io.anomaly import check_asserted
 from magxr.io.chunking import plan
 from magxr.io.crop import checked, crop
+from magxr.io.locate import found, located
 from magxr.io.read import open_anomaly
+from magxr.io.region import Region
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Sequence
 
     import xarray as xr
 
     from magxr.io.chunking import Chunks
-
-DATA_FOLDERS = ("MAGXR_DATA", "MAGXR_TEST_DATA")
-"""Environment variables that name folders of grids."""
-
-
-@dataclass(frozen=True, slots=True)
-class Region:
-    """One entry of a catalog."""
-
-    name: str
-    """What `open_region` is called with."""
-    title: str
-    """One line on what it is."""
-    source: str
-    """Web page of the original data; empty for synthetic ones."""
-    doi: str
-    """DOI of the data, or of the paper that describes them where the data have none."""
-    licence: str
-    """As stated at the source; says so where none is stated."""
-    citation: str
-    """What to cite."""
-    spacing: str
-    """Grid spacing as published."""
-    working_spacing: str
-    """Spacing to respace to before windows are cut: the paper's, where it states one; empty to keep it."""
-    units: str
-    """Units as published, asserted where a file does not state them."""
-    crs: str
-    """CRS as published, asserted where a file does not state it; empty where files do."""
-    bounds: tuple[float, float, float, float] | None
-    """Default crop: west, south, east, north, degrees."""
-    address: str
-    """What the catalog's entry points at."""
-    files: tuple[str, ...]
-    """Names under which the file is looked for in the data folders."""
-    where: Path | None
-    """The file on this machine, if it was found."""
-    how: str
-    """How to get it."""
-
-    @property
-    def available(self) -> bool:
-        """Whether it can be opened now."""
-        return self.address == vetting.SYNTHETIC or (self.where is not None and self.where.exists())
-
-    @property
-    def variable_name(self) -> str:
-        """Environment variable that points at a local file of this region."""
-        return "MAGXR_REGION_" + self.name.upper().replace("-", "_")
 
 
 def open_region(
@@ -127,7 +75,7 @@ def open_region(
         ds = _demo(chunks)
         find_variable(ds, variable)
     else:
-        where = path if path is not None else _located(entry, download)
+        where = path if path is not None else located(entry, download)
         ds = open_anomaly(
             where,
             variable=variable,
@@ -243,76 +191,4 @@ def _described(name: str, folder: Path, cat: Any) -> Region:
             )
         },
     )
-    return _found(entry, folder)
-
-
-def _found(entry: Region, folder: Path) -> Region:
-    if entry.address == vetting.SYNTHETIC:
-        return entry
-    own = os.environ.get(entry.variable_name)
-    if own:
-        return replace(entry, where=Path(own).expanduser())
-    inside = [f for f in (folder / n for n in entry.files) if f.resolve().is_relative_to(folder.resolve())]
-    given = [
-        Path(os.environ[v]).expanduser() / n for v in DATA_FOLDERS if os.environ.get(v) for n in entry.files
-    ]
-    for file in (*inside, *given):
-        if file.exists():
-            return replace(entry, where=file)
-    return entry
-
-
-def _located(entry: Region, download: bool) -> Path:
-    if entry.where is not None:
-        return entry.where
-    https = entry.address.startswith("https://")
-    if download and https:
-        return _downloaded(entry)
-    data = os.environ.get(DATA_FOLDERS[0])
-    put = f"the folder named by {DATA_FOLDERS[0]} ({data or 'not set'})"
-    ways = [
-        f"open_region({entry.name!r}, path='/path/to/file')",
-        f"export {entry.variable_name}=/path/to/file",
-        f"put it as {' or '.join(entry.files)} into {put}",
-    ]
-    if https:
-        ways.append(
-            f"open_region({entry.name!r}, download=True), which fetches {entry.address} into that folder"
-        )
-    how = (
-        f"Where it comes from: {entry.how} ({entry.source})" if entry.how else f"It comes from {entry.source}"
-    )
-    msg = f"the region {entry.name!r} is not on this machine. {how}. Then one of: " + "; or ".join(ways)
-    raise StoreError(msg)
-
-
-def _downloaded(entry: Region) -> Path:
-    """Fetch over https into the data folder; nothing is left under the file's name unless it came whole."""
-    from urllib.request import urlopen
-
-    data = os.environ.get(DATA_FOLDERS[0])
-    if not data or not Path(data).expanduser().is_dir():
-        fix = f"set {DATA_FOLDERS[0]} to a folder that exists"
-        msg = f"download=True has nowhere to put {entry.files[0]} ({DATA_FOLDERS[0]} is {data!r}); {fix}"
-        raise StoreError(msg)
-    target = Path(data).expanduser() / entry.files[0]
-    growing = target.with_name(f".{target.name}.fetching-{uuid.uuid4().hex[:8]}")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with urlopen(entry.address) as source, growing.open("wb") as sink:  # noqa: S310 - vetted: https only
-            expected = source.headers.get("Content-Length")
-            shutil.copyfileobj(source, sink, 1 << 20)
-        if expected is not None and growing.stat().st_size != int(expected):
-            msg = f"{entry.address} broke off after {growing.stat().st_size} of {expected} bytes; try again"
-            raise StoreError(msg)
-        growing.rename(target)
-    except OSError as err:
-        if isinstance(err, StoreError):
-            raise
-        msg = (
-            f"cannot fetch {entry.address} ({err}); fetch it yourself and give path= or {entry.variable_name}"
-        )
-        raise StoreError(msg) from err
-    finally:
-        growing.unlink(missing_ok=True)
-    return target
+    return found(entry, folder)
