@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from magxr.chunked.plan import is_chunked, rechunk
 from magxr.chunked.quantiles import check_block, check_some
 from magxr.errors import MagxrWarning, ParameterError
 from magxr.steps.points import grid_points
+from magxr.steps.respacing import both_ways, new_grid, warn_if_coarser, written
 from magxr.steps.spacing import SpacingAdvice, degrees, suggest_spacing
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ __all__ = ["SpacingAdvice", "grid", "grid_points", "suggest_spacing"]
 
 NARROWEST = 0.1
 """Cells are not taken for narrower than this share of their width at the equator (84 degrees of latitude)."""
-FINEST = 100
-"""Most new cells along the side of an old one: more is a slip of units, and would not fit anywhere."""
 FLAG = {
     "long_name": "value was interpolated over a gap",
     "flag_values": np.array([0, 1], dtype=np.int8),
@@ -121,13 +119,13 @@ def grid(
     """
     da = labelled.anomaly(obj, variable)
     values, old, layout = labelled.canonical(da)
-    steps = _spacing(spacing)
+    steps = both_ways(spacing)
     gap = _cells(max_gap, old)
-    new, axes = _new_grid(old, steps) if steps else (old, None)
+    new, axes = new_grid(old, steps) if steps else (old, None)
     check_some(values, da.name)
     values = on_chunks(values, _vetted, name="grid-vetted")
 
-    parameters = {"spacing": None if spacing is None else _written(spacing), "max_gap": max_gap}
+    parameters = {"spacing": None if spacing is None else written(spacing), "max_gap": max_gap}
     with labelled.own_names(old):
         whole = _filled_in(values, old, gap)
         known, filled = _known_and_filled(values, whole, old, gap)
@@ -135,7 +133,8 @@ def grid(
     if axes is None:
         out = labelled.apply(obj, lambda _, __: whole, step="grid", parameters=parameters, variable=variable)
         return out.assign_coords(filled=(da.dims, labelled.laid_out(flag, layout), FLAG))
-    _warn(old, new, obj, da)
+    warn_if_coarser(old, new)
+    _warn_of_lost(obj, da, old)
     with labelled.own_names(old):
         result = respace.respace(whole, axes, wrap=old.wraps)
         # A new cell has a value where the nearest old cell has one, and no flag is set where it has none.
@@ -209,23 +208,6 @@ def _on_new_cells(
     return made.assign(kept).assign_attrs(obj.attrs)
 
 
-def _spacing(spacing: object) -> tuple[float, float] | None:
-    if spacing is None:
-        return None
-    if isinstance(spacing, SpacingAdvice):
-        spacing = str(spacing)
-    if isinstance(spacing, (tuple, list)):
-        if len(spacing) != 2:
-            msg = f"spacing={spacing!r} has {len(spacing)} entries; give one, or (latitude, longitude)"
-            raise ParameterError(msg)
-        return degrees(spacing[0]), degrees(spacing[1])
-    return degrees(spacing), degrees(spacing)
-
-
-def _written(spacing: object) -> object:
-    return [str(s) for s in spacing] if isinstance(spacing, (tuple, list)) else str(spacing)
-
-
 def _cells(max_gap: object, old: Grid) -> int:
     """Return the widest gap to fill in cells."""
     if isinstance(max_gap, str):
@@ -243,66 +225,7 @@ def _cells(max_gap: object, old: Grid) -> int:
     return int(max_gap)  # type: ignore[call-overload, no-any-return]
 
 
-def _new_grid(old: Grid, steps: tuple[float, float]) -> tuple[Grid, tuple[respace.Axis, respace.Axis] | None]:
-    """Lay the new cells over the old; no axes where they are the same."""
-    for new, was in zip(steps, old.spacing, strict=True):
-        if was / new > FINEST:
-            msg = (
-                f"spacing of {_shown(new)} would cut every cell of {_shown(was)} into {was / new:.3g}; at "
-                f"most {FINEST} are allowed: check the unit, or use {_shown(was / FINEST)} or more"
-            )
-            raise ParameterError(msg)
-    ratios = [_ratio(new / was) for new, was in zip(steps, old.spacing, strict=True)]
-    if ratios == [1, 1]:
-        return old, None
-    pixel = old.registration == "pixel"
-    rows = respace.axis(old.shape[0], ratios[0], pixel=pixel)
-    if old.wraps:
-        count = round(360 / steps[1])
-        if count < 1 or abs(360 / count / steps[1] - 1) > 1e-5:
-            even = 360 / max(count, 1)
-            msg = (
-                f"spacing of {_shown(steps[1])} along longitude does not divide 360 degrees, which this grid "
-                f"goes round; the nearest that does is {even * 60:.10g} arcmin ({even:.10g} deg)"
-            )
-            raise ParameterError(msg)
-        steps = (steps[0], 360 / count)
-        cols = respace.axis_around(old.shape[1], count, old.column0, pixel=pixel)
-    else:
-        cols = respace.axis(old.shape[1], ratios[1], pixel=pixel)
-    if min(rows.size, cols.size) < 2:
-        msg = (
-            f"spacing of {_shown(steps[0])} x {_shown(steps[1])} leaves {rows.size} x {cols.size} cells on a "
-            f"map of {old.shape[0]} x {old.shape[1]}; at least 2 x 2 are needed: use a finer spacing"
-        )
-        raise ParameterError(msg)
-    origin = tuple(o + a.first * s for o, a, s in zip(old.origin, (rows, cols), old.spacing, strict=True))
-    return old.resized((rows.size, cols.size), (origin[0], origin[1]), steps), (rows, cols)
-
-
-def _ratio(value: float) -> Fraction:
-    """Return a ratio of spacings as the simple fraction that it was meant to be, else a close one."""
-    simple = Fraction(value).limit_denominator(1000)
-    if abs(float(simple) / value - 1) < 1e-9:
-        return simple
-    return Fraction(value).limit_denominator(10**6) or Fraction(1, 10**6)
-
-
-def _shown(step: float) -> str:
-    return f"{step * 60:.6g} arcmin"
-
-
-def _warn(old: Grid, new: Grid, obj: xr.Dataset | xr.DataArray, da: xr.DataArray) -> None:
-    axes = zip(("latitude", "longitude"), old.spacing, new.spacing, strict=True)
-    coarser = [(name, was, now) for name, was, now in axes if now > was * 1.001]
-    if coarser:
-        names = " and ".join(name for name, _, _ in coarser)
-        was, now = max(was for _, was, _ in coarser), max(now for _, _, now in coarser)
-        msg = (
-            f"the new cells are coarser along {names} ({_shown(now)}) than the data ({_shown(was)}): "
-            f"anomalies narrower than {_shown(2 * now)} will alias; smooth them away first"
-        )
-        warnings.warn(msg, MagxrWarning, stacklevel=3)
+def _warn_of_lost(obj: xr.Dataset | xr.DataArray, da: xr.DataArray, old: Grid) -> None:
     if isinstance(obj, xr.Dataset):
         lost = sorted(
             str(k) for k, v in obj.data_vars.items() if k != da.name and {old.lat, old.lon} & set(v.dims)
