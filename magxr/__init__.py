@@ -41,22 +41,28 @@ _HOME = {
 __all__ = ["__version__", "accessor", "errors", *_HOME]
 
 if TYPE_CHECKING:  # so that type checkers and editors see what `__getattr__` finds
-    from magxr.io.catalog import open_region, regions
-    from magxr.io.read import open_anomaly
-    from magxr.models.availability import backbones
-    from magxr.runs.pipeline import run
-    from magxr.steps.calibrate import calibrate, percent_linear
-    from magxr.steps.classify import classify
-    from magxr.steps.diffusion import diffuse, structure
-    from magxr.steps.explain import explain
-    from magxr.steps.gridding import grid, grid_points, suggest_spacing
-    from magxr.steps.labels import label_windows
-    from magxr.steps.lowrank import denoise
-    from magxr.steps.outliers import remove_outliers, summary
-    from magxr.steps.wavelength import wavelength
-    from magxr.steps.windows import windows
-    from magxr.studies.tuning import tune
-    from magxr.view.plot import plot
+    from magxr.io.catalog import open_region as open_region
+    from magxr.io.catalog import regions as regions
+    from magxr.io.read import open_anomaly as open_anomaly
+    from magxr.models.availability import backbones as backbones
+    from magxr.runs.pipeline import run as run
+    from magxr.steps.calibrate import calibrate as calibrate
+    from magxr.steps.calibrate import percent_linear as percent_linear
+    from magxr.steps.classify import classify as classify
+    from magxr.steps.diffusion import diffuse as diffuse
+    from magxr.steps.diffusion import structure as structure
+    from magxr.steps.explain import explain as explain
+    from magxr.steps.gridding import grid as grid
+    from magxr.steps.gridding import grid_points as grid_points
+    from magxr.steps.gridding import suggest_spacing as suggest_spacing
+    from magxr.steps.labels import label_windows as label_windows
+    from magxr.steps.lowrank import denoise as denoise
+    from magxr.steps.outliers import remove_outliers as remove_outliers
+    from magxr.steps.outliers import summary as summary
+    from magxr.steps.wavelength import wavelength as wavelength
+    from magxr.steps.windows import windows as windows
+    from magxr.studies.tuning import tune as tune
+    from magxr.view.plot import plot as plot
 
 
 def __getattr__(name: str) -> Any:
