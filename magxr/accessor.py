@@ -271,7 +271,7 @@ class Mag:
         self,
         labels: str | Path | xr.Dataset | None = None,
         *,
-        features: str | Any = "orientation",
+        features: str | Any = "alignment",
         candidates: Mapping[str, Mapping[str, Any]] | None = None,
         measured: xr.DataArray | None = None,
         variances: Iterable[float] = (0.98, 0.95),

@@ -54,7 +54,7 @@ def _tune_parser(studies: argparse._SubParsersAction[Any]) -> None:
         "--out", required=True, metavar="FOLDER", help="folder to make for report, table and picture"
     )
     p.add_argument("--labels", help="label table of the map's windows (none: hidden cells judge)")
-    p.add_argument("--features", help="orientation, or the name of a trunk (orientation)")
+    p.add_argument("--features", help="alignment, or the name of a trunk (alignment)")
     p.add_argument("--made-up", type=float, help="most of noise that may be coherent, 0 to 1 (0.05)")
     p.add_argument("--seeds", type=int, default=3, help="how many fields of noise (3)")
     p.add_argument("--size", type=int, help="side of a window, cells (250)")

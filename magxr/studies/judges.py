@@ -16,16 +16,13 @@ from magxr.studies import crossing, hiding
 from magxr.studies.interval import LEVEL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     import xarray as xr
     from numpy.typing import NDArray
 
     from magxr.studies.candidates import Candidate
-
-    Features = Callable[[NDArray[np.floating[Any]]], NDArray[np.floating[Any]]]
-    """Windows (n, size, size) in nT -> features (n, d)."""
+    from magxr.studies.features import Features
 
 BATCH = 32
 """Windows whose features are taken at once."""
@@ -102,9 +99,9 @@ class LabelledWindows:
     def of(
         cls,
         da: xr.DataArray,
+        *,
         labels: str | Path | xr.Dataset,
         features: Features,
-        *,
         size: int,
         stride: int,
         block: int | None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,8 +16,6 @@ from magxr.steps.diffusion import diffuse
 from magxr.steps.outliers import summary
 from magxr.studies import tallies
 from magxr.studies.candidates import (
-    INTEGRATION_SCALES,
-    NOISE_SCALE,
     OFF,
     VARIANCES,
     Candidate,
@@ -35,7 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping
     from pathlib import Path
 
-    from magxr.studies.judges import Features, Judge
+    from magxr.studies.features import Features
+    from magxr.studies.judges import Judge
 
 SEEDS = (0, 1, 2)
 """Fields of noise for the meter."""
@@ -47,7 +47,7 @@ def tune(
     obj: xr.Dataset | xr.DataArray,
     labels: str | Path | xr.Dataset | None = None,
     *,
-    features: str | Features = "orientation",
+    features: str | Features = "alignment",
     candidates: Mapping[str, Mapping[str, Any]] | None = None,
     measured: xr.DataArray | None = None,
     variances: Iterable[float] = VARIANCES,
@@ -70,10 +70,11 @@ def tune(
     labels : path or Dataset, optional
         Label table of the map's windows of ``size`` at ``stride``, as `magxr.label_windows` takes it.
         Without, hidden cells of the map itself judge.
-    features : {"orientation"}, str or callable
-        With labels: what the head learns from. Seven numbers on coherence and strike of a window, without a
-        network; or the name of a trunk, such as "vgg16-hed" (about 0.25 s a window and candidate on two
-        cores); or a function of windows (n, size, size), nT, that returns (n, d).
+    features : {"alignment"}, str or callable
+        With labels: what the head learns from. How parallel the anomalies of a window are, without a network
+        (`magxr.kernels.alignment`; sides of 64 cells or more, about 0.04 s a window of 250 and candidate); or
+        the name of a trunk, such as "vgg16-hed" (about 0.25 s on two cores); or a function of windows
+        (n, size, size), nT, that returns (n, d).
     candidates : mapping, optional
         Name -> arguments of `magxr.diffuse`. Default: its own defaults and six from the width of the stripes,
         see Notes.
@@ -160,6 +161,12 @@ def tune(
         msg = f"block={block!r} must be a whole number of cells, at least 1"
         raise ParameterError(msg)
     shares = [number("variances", v, above=0, most=1, unit="a share of the variance") for v in variances]
+    labelled = None
+    if labels is not None:
+        labelled = partial(
+            LabelledWindows.of, labels=labels, features=extractor(features, size),
+            size=size, stride=stride, block=block, folds=folds, seed=numbers[0],
+        )  # fmt: skip
     da = anomaly(obj, variable)
     _check_measured(da, measured, labels)
     own = None if candidates is None else named(candidates, None)
@@ -171,15 +178,9 @@ def tune(
         raise GridError(msg)
     width = stripes(found, part)
     told: dict[str, Any] = {"made_up_limit": made_up, "size": size, "stride": stride, "seeds": numbers}
-    sigma, rho = (1.0, 4.0)
-    if width.answered:
-        sigma, rho = max(0.5, NOISE_SCALE * width.cells), INTEGRATION_SCALES[0] * width.cells
     judge: Judge
-    if labels is not None:
-        how = extractor(features, sigma, rho)
-        judge = LabelledWindows.of(
-            part, labels, how, size=size, stride=stride, block=block, folds=folds, seed=numbers[0]
-        )
+    if labelled is not None:
+        judge = labelled(part)
     elif width.answered:
         scale = float(summary(part)["interquartile_range"])
         known = None if measured is None else np.asarray(matched(part, measured, "measured")) == 1

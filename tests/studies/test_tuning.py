@@ -8,10 +8,11 @@ import xarray as xr
 
 import magxr
 from magxr.errors import GridError, ParameterError
+from magxr.kernels.alignment import alignment
 from magxr.steps.windows import windows
 from magxr.studies import candidates, choosing, crossing, hiding, judges, tallies, tuning
 from magxr.studies.candidates import Candidate, by_rule
-from magxr.studies.features import extractor, oriented
+from magxr.studies.features import extractor
 from magxr.studies.judges import Verdict
 from magxr.studies.stripes import best_part, stripes
 from magxr.testing import nothing_computes
@@ -245,19 +246,19 @@ def test_dask_and_flips_change_nothing(noisy):
 
 
 def labelled_map():
-    """Noisy stripes in the west, noise of the same strength in the east; one label each 32 cells."""
-    shape = (160, 320)
+    """Noisy stripes in the west, noise of the same strength in the east; one label each 64 cells."""
+    shape = (320, 512)
     values = noise(shape, 75.0)
-    values[:, :160] = 0.5 * striped(shape)[:, :160] + noise(shape, 65.0, 1)[:, :160]
+    values[:, :256] = 0.5 * striped(shape)[:, :256] + noise(shape, 65.0, 1)[:, :256]
     da = map_of(values)
-    cut = windows(da, size=32, stride=32)
+    cut = windows(da, size=64, stride=64)
     mask = xr.zeros_like(da).astype("f4")
-    mask[:, :160] = 1
+    mask[:, :256] = 1
     mask.attrs = {}
     return da, magxr.label_windows(cut, mask=mask)
 
 
-LABELS = {"size": 32, "stride": 32, "seeds": (0, 1), "variances": ()}
+LABELS = {"size": 64, "stride": 64, "seeds": (0, 1), "variances": ()}
 
 
 def test_labels_judge_by_windows_that_were_not_trained_on():
@@ -291,8 +292,8 @@ def test_features_may_be_a_function_and_see_diffused_windows():
 
     magxr.tune(da, table, features=spread, candidates={"one": {"steps": 2}}, **LABELS)
     before, after = (np.concatenate(s) for s in (seen[: len(seen) // 2], seen[len(seen) // 2 :]))
-    assert before.shape == (50, 32, 32)
-    diffused = windows(magxr.diffuse(da, steps=2), size=32, stride=32)
+    assert before.shape == (40, 64, 64)
+    diffused = windows(magxr.diffuse(da, steps=2), size=64, stride=64)
     np.testing.assert_array_equal(after, diffused.anomaly.values)
     with pytest.raises(ParameterError, match="one row of finite numbers"):
         magxr.tune(da, table, features=lambda w: w[:3, 0], candidates={"one": {"steps": 2}}, **LABELS)
@@ -346,13 +347,10 @@ def test_paired_gains_do_not_widen_by_what_both_miss():
     assert low > 0.2
 
 
-def test_orientation_features_tell_stripes_from_noise():
-    stripe, other = oriented(striped((64, 64)), 1, 4), oriented(noise((64, 64), 50.0), 1, 4)
-    assert stripe[0] > 0.75 > 0.3 > other[0]
-    assert stripe[6] > 0.95 > other[6]
-    np.testing.assert_array_equal(oriented(np.full((20, 20), np.nan), 1, 4), np.zeros(7))
-    with pytest.raises(ParameterError, match="features=3 must be"):
-        extractor(3, 1, 4)
+def test_features_are_the_aligned_models_or_a_trunks_or_own():
+    cut = np.stack([striped((64, 64)), noise((64, 64), 50.0)])
+    np.testing.assert_array_equal(extractor("alignment", 64)(cut), alignment(cut))
+    assert extractor(np.std, 8) is np.std
 
 
 def test_report_and_figure_hold_every_candidate(found):
@@ -379,6 +377,9 @@ def test_report_and_figure_hold_every_candidate(found):
         ({"candidates": {"off": {}}}, "none 'off'"),
         ({"candidates": {"a": 3}}, "candidate 'a' is 3"),
         ({"candidates": {"a": {"rho": -1}}}, "rho=-1"),
+        ({"labels": "t.csv", "features": 3}, "features=3 must be 'alignment', the name of a trunk"),
+        ({"labels": "t.csv", "features": "orientation"}, "features='orientation' must be 'alignment'"),
+        ({"labels": "t.csv", "size": 63}, "size=63: features='alignment' needs windows of 64 cells or more"),
     ],
 )
 def test_refused_before_any_work(noisy, arguments, match):
@@ -398,7 +399,7 @@ def test_refused_maps_and_labels(noisy):
     with pytest.raises(ParameterError, match="both classes"):
         magxr.tune(da, one, **LABELS)
     with pytest.raises(ParameterError, match="fewer than folds=5"):
-        magxr.tune(da, table, block=160, **LABELS)
+        magxr.tune(da, table, block=256, **LABELS)
     with pytest.raises(ParameterError, match=r"other windows|outside the region"):
         magxr.tune(da[:96], table, **LABELS)
     with pytest.raises(ParameterError, match="leave one of them out"):
@@ -421,8 +422,10 @@ def test_judges_keep_what_they_know():
         calls.append(len(cut))
         return np.random.default_rng(0).normal(size=(len(cut), 2))
 
-    judge = judges.LabelledWindows.of(da, table, counted, size=32, stride=32, block=None, folds=5, seed=0)
+    judge = judges.LabelledWindows.of(
+        da, labels=table, features=counted, size=64, stride=64, block=None, folds=5, seed=0
+    )
     off, one = Candidate("off", None), Candidate("one", {"steps": 1})
     judge.compare([one], off)
     judge.compare([one], off)
-    assert sum(calls) == 100
+    assert sum(calls) == 80
