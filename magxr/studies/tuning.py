@@ -91,7 +91,7 @@ def tune(
         Longest side, cells, of the part that is looked at; of a larger map that with most windows of stripes.
         With labels the whole map is.
     folds : int
-        With labels: parts of the cross-validation, at least 2.
+        With labels: parts of the cross-validation, at least 3.
     block : int, optional
         With labels: side of the squares of windows that stay together, cells; default ``size``.
     seeds : iterable of int
@@ -112,8 +112,8 @@ def tune(
         If the map has no data, is smaller than a window, has too little without gaps for a spectrum, or
         hidden cells lie in fewer than 8 blocks.
     ParameterError
-        If an argument, or one of a candidate, is out of range; if labels are of one class, belong to other
-        windows, or lie in fewer blocks than folds.
+        If an argument, or one of a candidate, is out of range; if labels belong to other windows, lie in
+        fewer blocks than folds, or leave a fold without one of the classes.
 
     Notes
     -----
@@ -132,8 +132,9 @@ def tune(
     of a cell is not seen by what foretells it, so that smoothing noise gains and smoothing stripes away
     loses. With ``measured``, or where the coordinate ``filled`` says so, all else is interpolated anew
     without the discs; where less than half of the cells were measured the radius is W / 4. With labels: a
-    logistic head on the features, cross-validated by blocks that share no cell with what it is trained on;
-    the gain is that in balanced accuracy. Intervals redraw blocks 2000 times.
+    logistic head on the features, trained as that of the model that comes with magxr, cross-validated by
+    blocks that share no cell with what it is trained on; the gain is that in balanced accuracy. Intervals
+    redraw blocks 2000 times.
 
     **What is chosen.** First `magxr.denoise`, then the diffusion after it. Of the candidates whose gain has
     an interval above 0 and that make up no more than ``made_up`` (the upper end over seeds of the coherent
@@ -153,7 +154,7 @@ def tune(
     """
     numbers = checked_seeds(seeds)
     number("made_up", made_up, least=0, most=1, unit="a share of the area")
-    for name, value, least in (("side", side, size if is_whole(size, 1) else 1), ("folds", folds, 2)):
+    for name, value, least in (("side", side, size if is_whole(size, 1) else 1), ("folds", folds, 3)):
         if not is_whole(value, least):
             msg = f"{name}={value!r} must be a whole number of at least {least}"
             raise ParameterError(msg)

@@ -7,8 +7,9 @@ import pytest
 import xarray as xr
 
 import magxr
-from magxr.errors import GridError, ParameterError
+from magxr.errors import GridError, MagxrWarning, ParameterError
 from magxr.kernels.alignment import alignment
+from magxr.models.split import LEFT_OUT, TEST, TRAIN
 from magxr.steps.windows import windows
 from magxr.studies import candidates, choosing, crossing, hiding, judges, tallies, tuning
 from magxr.studies.candidates import Candidate, by_rule
@@ -299,39 +300,44 @@ def test_features_may_be_a_function_and_see_diffused_windows():
         magxr.tune(da, table, features=lambda w: w[:3, 0], candidates={"one": {"steps": 2}}, **LABELS)
 
 
+def blocks_of_five():
+    """Twelve blocks of five windows of both classes, side by side."""
+    truth = np.tile([0, 1, 1, 0, 1], 12)
+    return truth, np.repeat(np.arange(12), 5), np.column_stack([np.arange(60), np.zeros(60, int)])
+
+
 def test_folds_keep_blocks_whole_and_windows_that_touch_apart():
-    rng = np.random.default_rng(0)
-    blocks = np.repeat(np.arange(12), 5)
-    truth = rng.integers(0, 2, 60)
-    folds = crossing.folds_of(truth, blocks, 4, 0)
-    assert all(len(set(folds[blocks == b])) == 1 for b in range(12))
-    assert set(folds) == {0, 1, 2, 3}
-    # A feature that is the label itself, but all windows touch: nothing is left to train on.
-    positions = np.column_stack([np.arange(60), np.zeros(60, int)])
-    values = truth[:, None] + rng.normal(0, 0.1, (60, 3))
-    told = crossing.out_of_fold(values, truth, folds, positions * 10, 10)
-    assert ((told > 0.5) == truth).mean() > 0.95
+    truth, blocks, positions = blocks_of_five()
+    codes = crossing.codes_of(truth, blocks, positions * 10, 11, folds=4, seed=0)
+    assert ((codes == TEST).sum(axis=0) == 1).all()
+    for own in codes:
+        assert set(own) == {TEST, TRAIN, LEFT_OUT}
+        assert all(len(set(own[blocks == b] == TEST)) == 1 for b in range(12))
+        beside = np.convolve(own == TEST, [1, 0, 1], "same") > 0
+        np.testing.assert_array_equal(own == LEFT_OUT, beside & (own != TEST))
     with pytest.raises(ParameterError, match="share no cell"):
-        crossing.out_of_fold(values, truth, folds, positions, 100)
+        crossing.codes_of(truth, blocks, positions, 100, folds=4, seed=0)
 
 
-def test_heads_with_more_features_than_windows_are_those_of_all_features():
-    """The rotation to fewer directions loses nothing: the loss has no slope there in full space."""
-    rng = np.random.default_rng(1)
-    x, truth = rng.normal(size=(20, 50)), np.repeat([0, 1], 10)
-    mean, scale = x.mean(axis=0), x.std(axis=0)
-    new = rng.normal(size=(4, 50))
-    one = crossing._fitted(x, truth, new)
-    from scipy.optimize import minimize
+def test_heads_answer_for_windows_of_blocks_they_have_not_seen():
+    truth, blocks, positions = blocks_of_five()
+    codes = crossing.codes_of(truth, blocks, positions * 10, 10, folds=4, seed=0)
+    values = truth[:, None] + np.random.default_rng(0).normal(0, 0.1, (60, 3))
+    assert ((crossing.out_of_fold(values, truth, codes) > 0.5) == truth).all()
+    tested = codes[1] == TEST
+    other = np.where(tested, 1 - truth, truth)
+    np.testing.assert_array_equal(
+        crossing.out_of_fold(values, other, codes)[tested], crossing.out_of_fold(values, truth, codes)[tested]
+    )
 
-    z, q = (x - mean) / scale, (new - mean) / scale
 
-    def loss(w):
-        s = z @ w[:-1] + w[-1]
-        return np.sum(np.logaddexp(0, s) - truth * s) + 0.5 * w[:-1] @ w[:-1]
-
-    best = minimize(loss, np.zeros(51), method="L-BFGS-B", options={"maxiter": 2000, "maxfun": 200_000}).x
-    np.testing.assert_allclose(one, 1 / (1 + np.exp(-(q @ best[:-1] + best[-1]))), atol=2e-3)
+def test_features_that_tell_nothing_in_a_fold_answer_a_half_there():
+    truth, blocks, positions = blocks_of_five()
+    codes = crossing.codes_of(truth, blocks, positions * 10, 10, folds=4, seed=0)
+    values = np.where(codes[2] == TEST, truth, 3.0)[:, None]
+    with pytest.warns(MagxrWarning, match="collapsed: every training window gets the same"):
+        told = crossing.out_of_fold(values, truth, codes)
+    np.testing.assert_array_equal(told == 0.5, codes[2] == TEST)
 
 
 def test_paired_gains_do_not_widen_by_what_both_miss():
@@ -370,7 +376,7 @@ def test_report_and_figure_hold_every_candidate(found):
         ({"seeds": (1,)}, r"seeds=\(1,\) must be at least two"),
         ({"made_up": 2}, "made_up=2 must be a number"),
         ({"variances": (1.5,)}, "variances=1.5 must be a number"),
-        ({"folds": 1}, "folds=1 must be a whole number of at least 2"),
+        ({"folds": 2}, "folds=2 must be a whole number of at least 3"),
         ({"side": 32}, "side=32 must be a whole number of at least 64"),
         ({"block": 0}, "block=0 must be a whole number"),
         ({"candidates": {}}, "at least one diffusion"),
@@ -398,7 +404,7 @@ def test_refused_maps_and_labels(noisy):
     one["label"] = xr.ones_like(table.label)
     with pytest.raises(ParameterError, match="both classes"):
         magxr.tune(da, one, **LABELS)
-    with pytest.raises(ParameterError, match="fewer than folds=5"):
+    with pytest.raises(ParameterError, match="4 groups for folds=5"):
         magxr.tune(da, table, block=256, **LABELS)
     with pytest.raises(ParameterError, match=r"other windows|outside the region"):
         magxr.tune(da[:96], table, **LABELS)

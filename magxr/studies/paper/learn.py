@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from magxr.errors import ModelError
+from magxr.errors import CollapseError
 from magxr.kernels.minmax import minmax
 from magxr.models import architectures, engine, weights
 from magxr.models.backbones import backbone
@@ -95,9 +95,7 @@ class Desk:
                 trunk_weights=given,
                 window=self.settings.window,
             )
-        except ModelError as error:
-            if "collapsed" not in str(error):
-                raise
+        except CollapseError as error:
             return {**report, "failed": str(error)}
         answer = _answers(model.head, self.settings.window)
         probability = answer(inputs)
