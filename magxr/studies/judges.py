@@ -134,7 +134,7 @@ class LabelledWindows:
         without = self._answers(base)
         return [self._verdict(c, without, level) for c in candidates]
 
-    def confirm(self, chosen: Candidate, base: Candidate) -> Verdict | None:  # noqa: ARG002
+    def confirm(self, chosen: Candidate, base: Candidate) -> Verdict | None:  # noqa: ARG002 (of the protocol)
         """Return None: all labels were used, and the intervals allow for the choice."""
         return None
 
