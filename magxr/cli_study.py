@@ -114,6 +114,8 @@ def _split(arguments: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any
     given = {
         k: v for k, v in vars(arguments).items() if v is not None and k not in ("call", "verbose", "out")
     }
+    if "bounds" in given:
+        given["bounds"] = tuple(given["bounds"])
     return {k: given.pop(k) for k in DIFFUSION if k in given}, given
 
 
@@ -121,8 +123,6 @@ def _hallucination(arguments: argparse.Namespace) -> int:
     from magxr.runs.study import study_hallucination
 
     parameters, given = _split(arguments)
-    if "bounds" in given:
-        given["bounds"] = tuple(given["bounds"])
     return _told(study_hallucination(given.pop("region"), arguments.out, parameters=parameters, **given))
 
 
@@ -145,8 +145,6 @@ def _tune(arguments: argparse.Namespace) -> int:
     from magxr.runs.study import study_tune
 
     _, given = _split(arguments)
-    if "bounds" in given:
-        given["bounds"] = tuple(given["bounds"])
     options = {k: given.pop(k) for k in TUNING if k in given}
     return _told(study_tune(given.pop("region"), arguments.out, options=options, **given))
 
