@@ -110,7 +110,7 @@ def _data(settings: Settings, facts: Mapping[str, Any]) -> Part:
             f"Shrunk: cells are {settings.shrink} times wider than the paper's and windows hold as many "
             "times fewer. The ground is the same, the picture that the network sees is coarser."
         )
-    after = tuple(f"Tuned, {title}: {' '.join(told)}" for title, told in facts["tuned"].items())
+    after = tuple(f"Tuned, {title}: {'. '.join(told)}" for title, told in facts["tuned"].items())
     return Part("Data", tuple(before), head, rows, after)
 
 
