@@ -60,7 +60,7 @@ def _tune_parser(studies: argparse._SubParsersAction[Any]) -> None:
     p.add_argument("--size", type=int, help="side of a window, cells (250)")
     p.add_argument("--stride", type=int, help="cells between neighbouring windows (50)")
     p.add_argument("--side", type=int, help="longest side of the part that is looked at, cells (1024)")
-    p.add_argument("--folds", type=int, help="parts of the cross-validation with labels (5)")
+    p.add_argument("--folds", type=int, help="parts of the cross-validation with labels, at least 3 (5)")
     p.add_argument("--block", type=int, help="side of blocks of windows that stay together, cells (size)")
     p.set_defaults(call=_tune)
 
