@@ -54,13 +54,13 @@ def _tune_parser(studies: argparse._SubParsersAction[Any]) -> None:
         "--out", required=True, metavar="FOLDER", help="folder to make for report, table and picture"
     )
     p.add_argument("--labels", help="label table of the map's windows (none: hidden cells judge)")
-    p.add_argument("--features", help="orientation, or the name of a trunk (orientation)")
+    p.add_argument("--features", help="alignment, or the name of a trunk (alignment)")
     p.add_argument("--made-up", type=float, help="most of noise that may be coherent, 0 to 1 (0.05)")
     p.add_argument("--seeds", type=int, default=3, help="how many fields of noise (3)")
     p.add_argument("--size", type=int, help="side of a window, cells (250)")
     p.add_argument("--stride", type=int, help="cells between neighbouring windows (50)")
     p.add_argument("--side", type=int, help="longest side of the part that is looked at, cells (1024)")
-    p.add_argument("--folds", type=int, help="parts of the cross-validation with labels (5)")
+    p.add_argument("--folds", type=int, help="parts of the cross-validation with labels, at least 3 (5)")
     p.add_argument("--block", type=int, help="side of blocks of windows that stay together, cells (size)")
     p.set_defaults(call=_tune)
 
@@ -114,6 +114,8 @@ def _split(arguments: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any
     given = {
         k: v for k, v in vars(arguments).items() if v is not None and k not in ("call", "verbose", "out")
     }
+    if "bounds" in given:
+        given["bounds"] = tuple(given["bounds"])
     return {k: given.pop(k) for k in DIFFUSION if k in given}, given
 
 
@@ -121,8 +123,6 @@ def _hallucination(arguments: argparse.Namespace) -> int:
     from magxr.runs.study import study_hallucination
 
     parameters, given = _split(arguments)
-    if "bounds" in given:
-        given["bounds"] = tuple(given["bounds"])
     return _told(study_hallucination(given.pop("region"), arguments.out, parameters=parameters, **given))
 
 
@@ -145,8 +145,6 @@ def _tune(arguments: argparse.Namespace) -> int:
     from magxr.runs.study import study_tune
 
     _, given = _split(arguments)
-    if "bounds" in given:
-        given["bounds"] = tuple(given["bounds"])
     options = {k: given.pop(k) for k in TUNING if k in given}
     return _told(study_tune(given.pop("region"), arguments.out, options=options, **given))
 

@@ -8,6 +8,7 @@
     ├── ChunkError       (also ValueError)         Dask chunks do not fit the operation
     ├── StoreError       (also OSError)            a file, store or catalog entry is missing or foreign
     ├── ModelError       (also ValueError)         a model or its weights do not fit or cannot be trusted
+    │   └── CollapseError                          training ends with one answer for every window
     └── MissingExtraError (also ImportError)       an optional dependency is not installed
 
 Every message names the offending value, the rule it breaks and the fix.
@@ -64,6 +65,10 @@ class StoreError(MagxrError, OSError):
 
 class ModelError(MagxrError, ValueError):
     """A model or weights file does not fit the data or is not what its card says."""
+
+
+class CollapseError(ModelError):
+    """Training came to nothing with every seed: one answer for all windows, or a loss that is no number."""
 
 
 class MissingExtraError(MagxrError, ImportError):

@@ -211,7 +211,7 @@ def _settled(label: int | None, percents: Sequence[float], threshold: float, who
         if not known:
             msg = f"{who} has neither a label nor percentages; give one of them"
             raise ParameterError(msg)
-        return int(labelled_by(np.float64(linear), np.float64(nonlinear), threshold))  # type: ignore[arg-type]
+        return int(labelled_by(np.array(linear), np.array(nonlinear), threshold))
     if label not in (-1, 0, 1):
         msg = f"{who} has the label {label}; use 1 (linear), 0 (nonlinear) or -1 (ambiguous)"
         raise ParameterError(msg)

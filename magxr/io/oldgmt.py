@@ -100,7 +100,7 @@ class _Decode:
         return values
 
 
-class _RowsFromNorth(BackendArray):  # type: ignore[no-untyped-call,unused-ignore]
+class _RowsFromNorth(BackendArray):
     """The vector ``z`` seen as rows and columns; reading a block touches that block only."""
 
     def __init__(self, path: str, shape: tuple[int, int], decode: _Decode, dtype: np.dtype[Any]) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from llvmlite import ir  # type: ignore[import-untyped]
+from llvmlite import ir  # type: ignore[import-untyped]  # it has no types
 from numba import njit, types
 from numba.extending import intrinsic, overload
 
@@ -103,7 +103,7 @@ def diffusion_tensor(f: NDArray[Any], constants: NDArray[Any], stretch: Any, n: 
         x = max(less_contrast * (inverse * inverse), lowest)
         k = np.floor(x * log2e + half)
         t = (x - k * ln2_high) - k * ln2_low
-        along = half * (rest * (_series(t, one) * _two_to(k)))  # type: ignore[call-arg]
+        along = half * (rest * (_series(t, one) * _two_to(k)))  # type: ignore[call-arg]  # numba gives the context
         turn = along * inverse
         mean = alpha + along
         f[j] = stretch * (mean - turn * d)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from magxr.errors import MagxrWarning, ModelError
+from magxr.errors import CollapseError, MagxrWarning
 from magxr.models import split as splits
 from magxr.models.checkpoint import checkpoint_in
 from magxr.models.collapse import collapsed
@@ -64,7 +64,7 @@ def attempt(task: Task, codes: NDArray[np.int8], seed: int, step: int = 1, name:
 
     Raises
     ------
-    ModelError
+    CollapseError
         If training collapses with every seed.
     """
     spread: Spread | None = None
@@ -92,7 +92,7 @@ def attempt(task: Task, codes: NDArray[np.int8], seed: int, step: int = 1, name:
         f"training collapsed with every seed of {seeds} ({tried[-1]['collapsed']}); lower "
         f"learning_rate={task.protocol.learning_rate}, or check that windows of the two labels differ at all"
     )
-    raise ModelError(msg)
+    raise CollapseError(msg)
 
 
 def _learner(task: Task, spread: Spread | None, seed: int) -> Learner:

@@ -97,8 +97,8 @@ def _counts(
     truth, p = scored(labels, probability)
     threshold, code = np.unique(-p, return_inverse=True)
     linear, nonlinear = (np.bincount(code[k], minlength=threshold.size) for k in (truth, ~truth))
-    both = (np.concatenate([[0.0], np.cumsum(k, dtype=np.float64)]) for k in (linear, nonlinear))
-    return (*both, np.concatenate([[np.inf], -threshold]))  # type: ignore[return-value]
+    found, wrong = (np.concatenate([[0.0], np.cumsum(k, dtype=np.float64)]) for k in (linear, nonlinear))
+    return found, wrong, np.concatenate([[np.inf], -threshold])
 
 
 def _share(counts: NDArray[np.float64]) -> NDArray[np.float64]:

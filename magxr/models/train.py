@@ -114,7 +114,8 @@ def train(
     ParameterError
         If labels, groups or numbers do not fit, or one window is labelled both ways.
     ModelError
-        If training collapses for every seed, or ``features`` are others than the head or the trunk asked for.
+        If training collapses for every seed (`CollapseError`), or ``features`` are others than the head or
+        the trunk asked for.
 
     Notes
     -----

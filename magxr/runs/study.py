@@ -78,10 +78,7 @@ def study_hallucination(
     """
     folder = _free(out)
     numbers = _numbers(seeds)
-    config = configure(region, folder, **source)
-    opened = open_source(config)
-    check_values(opened)
-    denoised = anomaly(cleaned(opened, config)[1])
+    _, denoised = _maps(region, folder, source)
     found = hallucination(
         denoised, coherent=coherent, seeds=numbers, model=model, stride=stride, **(parameters or {})
     )
@@ -174,13 +171,20 @@ def study_tune(
     """
     folder = _free(out)
     numbers = _numbers(seeds)
-    config = configure(region, folder, **source)
-    opened = open_source(config)
-    check_values(opened)
-    found = tune(anomaly(cleaned(opened, config)[0]), labels, seeds=numbers, **(options or {}))
+    gridded, _ = _maps(region, folder, source)
+    found = tune(gridded, labels, seeds=numbers, **(options or {}))
     rows = [found.table.to_dataframe().reset_index(), found.variances.to_dataframe().reset_index()]
     told = {"region": str(region), "chosen": found.chosen, "variance": found.variance, **found.table.attrs}
     return _left(folder, "tune", rows, told, found)
+
+
+def _maps(region: str, folder: Path, source: Mapping[str, Any]) -> tuple[xr.DataArray, xr.DataArray]:
+    """Read a region as a run does; return it gridded, and denoised as well; lazy."""
+    config = configure(region, folder, **source)
+    opened = open_source(config)
+    check_values(opened)
+    gridded, denoised = cleaned(opened, config)
+    return anomaly(gridded), anomaly(denoised)
 
 
 def _measures(shares: xr.Dataset) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from dask.delayed import delayed
 
 from magxr.chunked.plan import is_chunked, rechunk
 from magxr.errors import GridError, StoreError
-from magxr.io.featurestore import FeatureStore, log, open_features
+from magxr.io.featurestore import FeatureStore, Stored, log, open_features
 from magxr.models import engine
 from magxr.models.backbones import EMBEDDED
 from magxr.models.features import Features, InMemory, Recipe, compute, keys, recipe
@@ -166,8 +166,9 @@ class _Shelf:
                 self.sound.add(number)
                 continue
             log.warning("computing the features of %d windows again: %s", len(self.segments[number]), damage)
-            if self.store is not None:
-                self.store.drop(self.segments[number].path)  # type: ignore[attr-defined]
+            damaged = self.segments[number]
+            if self.store is not None and isinstance(damaged, Stored):
+                self.store.drop(damaged.path)
             self.known = {k: place for k, place in self.known.items() if place[0] != number}
 
     def fill(self, made: Recipe, blocks: list[Any], batch: int) -> None:

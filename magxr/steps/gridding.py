@@ -14,6 +14,7 @@ from magxr.chunked.fold import on_chunks, reread
 from magxr.chunked.plan import is_chunked, rechunk
 from magxr.chunked.quantiles import check_block, check_some
 from magxr.errors import MagxrWarning, ParameterError
+from magxr.steps.arguments import is_number
 from magxr.steps.points import grid_points
 from magxr.steps.respacing import both_ways, new_grid, warn_if_coarser, written
 from magxr.steps.spacing import SpacingAdvice, degrees, suggest_spacing
@@ -208,7 +209,7 @@ def _on_new_cells(
     return made.assign(kept).assign_attrs(obj.attrs)
 
 
-def _cells(max_gap: object, old: Grid) -> int:
+def _cells(max_gap: Any, old: Grid) -> int:
     """Return the widest gap to fill in cells."""
     if isinstance(max_gap, str):
         try:
@@ -218,11 +219,10 @@ def _cells(max_gap: object, old: Grid) -> int:
         fix = "give whole cells as a number, e.g. max_gap=32, or a length such as '60 km'"
         msg = f"max_gap={max_gap!r} is text without a unit; {fix}"
         raise ParameterError(msg)
-    number = isinstance(max_gap, (int, float, np.integer, np.floating)) and not isinstance(max_gap, bool)
-    if not number or not float(max_gap).is_integer() or float(max_gap) < 0:  # type: ignore[arg-type]
+    if not is_number(max_gap) or not float(max_gap).is_integer() or max_gap < 0:
         msg = f"max_gap={max_gap!r} must be a whole number of cells, 0 or more, or a length such as '60 km'"
         raise ParameterError(msg)
-    return int(max_gap)  # type: ignore[call-overload, no-any-return]
+    return int(max_gap)
 
 
 def _warn_of_lost(obj: xr.Dataset | xr.DataArray, da: xr.DataArray, old: Grid) -> None:

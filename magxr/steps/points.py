@@ -156,7 +156,7 @@ def _numbers(column: Any, name: str) -> Reals:
         raise ParameterError(msg) from error
 
 
-def _cells(lat: Reals, lon: Reals, step: tuple[float, float], region: object) -> tuple[Reals, Reals]:
+def _cells(lat: Reals, lon: Reals, step: tuple[float, float], region: Any) -> tuple[Reals, Reals]:
     """Return the cell centres of the region, or of the smallest one that holds the data."""
     south: float
     west: float
@@ -168,10 +168,10 @@ def _cells(lat: Reals, lon: Reals, step: tuple[float, float], region: object) ->
         south, west = float(south * step[0]), float(first * step[1])
     else:
         four = isinstance(region, (tuple, list)) and len(region) == 4
-        if not four or not all(is_number(edge) for edge in region):  # type: ignore[attr-defined]
+        if not four or not all(is_number(edge) for edge in region):
             msg = f"region={region!r} must be (west, east, south, north) in degrees"
             raise ParameterError(msg)
-        west, east, south, north = map(float, region)  # type: ignore[call-overload]
+        west, east, south, north = map(float, region)
         width = (east - west) % 360 or 360.0
         rows, cols = round((north - south) / step[0]), round(width / step[1])
         if not -90 <= south < north <= 90 or min(rows, cols) < 2:

@@ -1,81 +1,53 @@
-"""What is known of a window when labels judge: how its stripes are oriented, or what a trunk sees."""
+"""What is known of a window when labels judge: how parallel its anomalies are, or what a trunk sees."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from magxr.errors import ParameterError
+from magxr.kernels.alignment import SMALLEST, alignment
+from magxr.models import worker
+from magxr.models.backbones import BACKBONES, backbone
+from magxr.steps.arguments import is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
     from numpy.typing import NDArray
 
-ORIENTATION = "orientation"
-COHERENT = 0.7
-"""Coherence above which a cell counts as coherent, as in `magxr.studies.hallucination`."""
+    Features = Callable[[NDArray[np.floating[Any]]], NDArray[np.floating[Any]]]
+    """Windows (n, size, size) in nT -> features (n, d)."""
+
+ALIGNMENT = "alignment"
 
 
-def extractor(features: Any, sigma: float, rho: float) -> Callable[[NDArray[Any]], NDArray[Any]]:
+def extractor(features: str | Features, size: int) -> Features:
     """Return the function that turns windows (n, size, size) into features (n, d).
 
     Parameters
     ----------
     features : str or callable
-        "orientation", the name of a trunk, or such a function itself.
-    sigma, rho : float
-        Of the structure tensor behind "orientation", cells.
+        "alignment", the name of a trunk, or such a function itself.
+    size : int
+        Side of a window, cells.
 
     Raises
     ------
     ParameterError, ModelError
-        If it is none of them, or the trunk's weights are not to be had.
+        If it is none of them, windows are too small for "alignment", or a trunk's weights are missing.
     """
-    if callable(features):
-        return features  # type: ignore[no-any-return]
-    if features == ORIENTATION:
-        return lambda windows: np.stack([oriented(w, sigma, rho) for w in windows])
-    if not isinstance(features, str):
-        msg = f"features={features!r} must be 'orientation', the name of a trunk, or a function of windows"
+    if features == ALIGNMENT:
+        if not is_whole(size, SMALLEST):
+            fix = "take larger windows, the name of a trunk, or a function of windows"
+            msg = f"size={size!r}: features='{ALIGNMENT}' needs windows of {SMALLEST} cells or more; {fix}"
+            raise ParameterError(msg)
+        return alignment
+    if isinstance(features, str) and features in BACKBONES:
+        backbone(features).weights_file(None)
+        return lambda windows: worker.features(features, windows)
+    if isinstance(features, str) or not callable(features):
+        rule = f"must be '{ALIGNMENT}', the name of a trunk, or a function of windows"
+        msg = f"features={features!r} {rule}; trunks are {', '.join(sorted(BACKBONES))}"
         raise ParameterError(msg)
-    from magxr.models.backbones import backbone
-
-    backbone(features).weights_file(None)
-    from magxr.models import worker
-
-    return lambda windows: worker.features(features, windows)
-
-
-def oriented(window: NDArray[Any], sigma: float, rho: float) -> NDArray[np.float64]:
-    """Return seven numbers on the orientation in a window; no network.
-
-    Parameters
-    ----------
-    window : ndarray, shape (size, size)
-        Anomaly, nT, NaN in gaps.
-    sigma, rho : float
-        Of the structure tensor, cells.
-
-    Returns
-    -------
-    ndarray, shape (7,)
-        Of the coherence: mean, standard deviation, 10 %, 50 % and 90 % quantile, share above 0.7; and how far
-        strikes agree, the length of their mean direction (doubled angles) weighed by coherence. All 0 to 1;
-        zeros for a window without data or without any direction.
-    """
-    from magxr.kernels.structure import orientation
-
-    coherence, strike = orientation(np.asarray(window, np.float32), sigma, rho).astype(np.float64)
-    known = np.isfinite(coherence)
-    if not known.any():
-        return np.zeros(7)
-    each = coherence[known]
-    directed = np.isfinite(strike)
-    weight, angle = coherence[directed], 2.0 * np.radians(strike[directed])
-    whole = weight.sum()
-    agree = np.hypot((weight * np.cos(angle)).sum(), (weight * np.sin(angle)).sum()) / whole if whole else 0.0
-    return np.array(
-        [each.mean(), each.std(), *np.quantile(each, (0.1, 0.5, 0.9)), (each > COHERENT).mean(), agree]
-    )
+    return features

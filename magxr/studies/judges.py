@@ -9,23 +9,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 
 from magxr.errors import ParameterError
-from magxr.models.split import block_ids, check_labels
+from magxr.models.split import block_ids
 from magxr.steps.labels import label_windows
 from magxr.steps.windows import windows
 from magxr.studies import crossing, hiding
 from magxr.studies.interval import LEVEL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     import xarray as xr
     from numpy.typing import NDArray
 
     from magxr.studies.candidates import Candidate
-
-    Features = Callable[[NDArray[np.floating[Any]]], NDArray[np.floating[Any]]]
-    """Windows (n, size, size) in nT -> features (n, d)."""
+    from magxr.studies.features import Features
 
 BATCH = 32
 """Windows whose features are taken at once."""
@@ -87,9 +84,9 @@ class LabelledWindows:
     numbers: NDArray[np.int64]
     """Which of the map's windows are labelled."""
     truth: NDArray[np.int_]
-    positions: NDArray[np.int64]
-    blocks: NDArray[np.intp]
-    folds: NDArray[np.intp]
+    blocks: NDArray[np.int64]
+    codes: NDArray[np.int8]
+    """Of the windows in each fold, see `magxr.studies.crossing.codes_of`."""
     size: int
     stride: int
     seed: int
@@ -102,9 +99,9 @@ class LabelledWindows:
     def of(
         cls,
         da: xr.DataArray,
+        *,
         labels: str | Path | xr.Dataset,
         features: Features,
-        *,
         size: int,
         stride: int,
         block: int | None,
@@ -116,7 +113,7 @@ class LabelledWindows:
         Raises
         ------
         ParameterError
-            If labels belong to other windows, hold one class, or lie in fewer blocks than folds.
+            If labels belong to other windows, or `magxr.studies.crossing.codes_of` refuses them.
         """
         cut = windows(da.chunk(), size=size, stride=stride)
         table = label_windows(cut, table=labels)
@@ -125,12 +122,11 @@ class LabelledWindows:
         if truth.size == 0:
             msg = "the table labels no window 0 or 1: all are ambiguous (-1) or missing; label some"
             raise ParameterError(msg)
-        check_labels(truth)
         chosen = cut.sel(window=numbers)
         positions = np.column_stack([chosen["start_row"].values, chosen["start_column"].values])
         blocks = block_ids(positions, size if block is None else block)
-        fold = crossing.folds_of(truth, blocks, folds, seed)
-        return cls(da, features, numbers, truth, positions, blocks, fold, size, stride, seed)
+        codes = crossing.codes_of(truth, blocks, positions, size, folds=folds, seed=seed)
+        return cls(da, features, numbers, truth, blocks, codes, size, stride, seed)
 
     def compare(self, candidates: list[Candidate], base: Candidate) -> list[Verdict]:
         """Compare by paired gains; intervals hold for all candidates at once (Bonferroni)."""
@@ -138,7 +134,7 @@ class LabelledWindows:
         without = self._answers(base)
         return [self._verdict(c, without, level) for c in candidates]
 
-    def confirm(self, chosen: Candidate, base: Candidate) -> Verdict | None:  # noqa: ARG002
+    def confirm(self, chosen: Candidate, base: Candidate) -> Verdict | None:  # noqa: ARG002 (of the protocol)
         """Return None: all labels were used, and the intervals allow for the choice."""
         return None
 
@@ -163,6 +159,5 @@ class LabelledWindows:
                     "values that are not finite; it must return one row of finite numbers for each window"
                 )
                 raise ParameterError(msg)
-            told = crossing.out_of_fold(values, self.truth, self.folds, self.positions, self.size)
-            self._known[candidate] = told
+            self._known[candidate] = crossing.out_of_fold(values, self.truth, self.codes)
         return self._known[candidate]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,8 +16,6 @@ from magxr.steps.diffusion import diffuse
 from magxr.steps.outliers import summary
 from magxr.studies import tallies
 from magxr.studies.candidates import (
-    INTEGRATION_SCALES,
-    NOISE_SCALE,
     OFF,
     VARIANCES,
     Candidate,
@@ -35,7 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping
     from pathlib import Path
 
-    from magxr.studies.judges import Features, Judge
+    from magxr.studies.features import Features
+    from magxr.studies.judges import Judge
 
 SEEDS = (0, 1, 2)
 """Fields of noise for the meter."""
@@ -47,7 +47,7 @@ def tune(
     obj: xr.Dataset | xr.DataArray,
     labels: str | Path | xr.Dataset | None = None,
     *,
-    features: str | Features = "orientation",
+    features: str | Features = "alignment",
     candidates: Mapping[str, Mapping[str, Any]] | None = None,
     measured: xr.DataArray | None = None,
     variances: Iterable[float] = VARIANCES,
@@ -70,10 +70,11 @@ def tune(
     labels : path or Dataset, optional
         Label table of the map's windows of ``size`` at ``stride``, as `magxr.label_windows` takes it.
         Without, hidden cells of the map itself judge.
-    features : {"orientation"}, str or callable
-        With labels: what the head learns from. Seven numbers on coherence and strike of a window, without a
-        network; or the name of a trunk, such as "vgg16-hed" (about 0.25 s a window and candidate on two
-        cores); or a function of windows (n, size, size), nT, that returns (n, d).
+    features : {"alignment"}, str or callable
+        With labels: what the head learns from. How parallel the anomalies of a window are, without a network
+        (`magxr.kernels.alignment`; sides of 64 cells or more, about 0.04 s a window of 250 and candidate); or
+        the name of a trunk, such as "vgg16-hed" (about 0.25 s on two cores); or a function of windows
+        (n, size, size), nT, that returns (n, d).
     candidates : mapping, optional
         Name -> arguments of `magxr.diffuse`. Default: its own defaults and six from the width of the stripes,
         see Notes.
@@ -90,7 +91,7 @@ def tune(
         Longest side, cells, of the part that is looked at; of a larger map that with most windows of stripes.
         With labels the whole map is.
     folds : int
-        With labels: parts of the cross-validation, at least 2.
+        With labels: parts of the cross-validation, at least 3.
     block : int, optional
         With labels: side of the squares of windows that stay together, cells; default ``size``.
     seeds : iterable of int
@@ -111,8 +112,8 @@ def tune(
         If the map has no data, is smaller than a window, has too little without gaps for a spectrum, or
         hidden cells lie in fewer than 8 blocks.
     ParameterError
-        If an argument, or one of a candidate, is out of range; if labels are of one class, belong to other
-        windows, or lie in fewer blocks than folds.
+        If an argument, or one of a candidate, is out of range; if labels belong to other windows, lie in
+        fewer blocks than folds, or leave a fold without one of the classes.
 
     Notes
     -----
@@ -131,8 +132,9 @@ def tune(
     of a cell is not seen by what foretells it, so that smoothing noise gains and smoothing stripes away
     loses. With ``measured``, or where the coordinate ``filled`` says so, all else is interpolated anew
     without the discs; where less than half of the cells were measured the radius is W / 4. With labels: a
-    logistic head on the features, cross-validated by blocks that share no cell with what it is trained on;
-    the gain is that in balanced accuracy. Intervals redraw blocks 2000 times.
+    logistic head on the features, trained as that of the model that comes with magxr, cross-validated by
+    blocks that share no cell with what it is trained on; the gain is that in balanced accuracy. Intervals
+    redraw blocks 2000 times.
 
     **What is chosen.** First `magxr.denoise`, then the diffusion after it. Of the candidates whose gain has
     an interval above 0 and that make up no more than ``made_up`` (the upper end over seeds of the coherent
@@ -152,7 +154,7 @@ def tune(
     """
     numbers = checked_seeds(seeds)
     number("made_up", made_up, least=0, most=1, unit="a share of the area")
-    for name, value, least in (("side", side, size if is_whole(size, 1) else 1), ("folds", folds, 2)):
+    for name, value, least in (("side", side, size if is_whole(size, 1) else 1), ("folds", folds, 3)):
         if not is_whole(value, least):
             msg = f"{name}={value!r} must be a whole number of at least {least}"
             raise ParameterError(msg)
@@ -160,6 +162,12 @@ def tune(
         msg = f"block={block!r} must be a whole number of cells, at least 1"
         raise ParameterError(msg)
     shares = [number("variances", v, above=0, most=1, unit="a share of the variance") for v in variances]
+    labelled = None
+    if labels is not None:
+        labelled = partial(
+            LabelledWindows.of, labels=labels, features=extractor(features, size),
+            size=size, stride=stride, block=block, folds=folds, seed=numbers[0],
+        )  # fmt: skip
     da = anomaly(obj, variable)
     _check_measured(da, measured, labels)
     own = None if candidates is None else named(candidates, None)
@@ -171,15 +179,9 @@ def tune(
         raise GridError(msg)
     width = stripes(found, part)
     told: dict[str, Any] = {"made_up_limit": made_up, "size": size, "stride": stride, "seeds": numbers}
-    sigma, rho = (1.0, 4.0)
-    if width.answered:
-        sigma, rho = max(0.5, NOISE_SCALE * width.cells), INTEGRATION_SCALES[0] * width.cells
     judge: Judge
-    if labels is not None:
-        how = extractor(features, sigma, rho)
-        judge = LabelledWindows.of(
-            part, labels, how, size=size, stride=stride, block=block, folds=folds, seed=numbers[0]
-        )
+    if labelled is not None:
+        judge = labelled(part)
     elif width.answered:
         scale = float(summary(part)["interquartile_range"])
         known = None if measured is None else np.asarray(matched(part, measured, "measured")) == 1

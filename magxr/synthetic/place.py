@@ -36,9 +36,7 @@ class Family:
         return Tracks(
             azimuth=self.azimuth % 180.0,
             spacing=self.spacing,
-            jitter=0.6,
             meander=(0.1 * self.spacing, 200.0),
-            leg=300.0,
             kept=self.kept,
             level=level,
             noise=0.5 * level,
@@ -55,9 +53,9 @@ class Island:
     """Shares of the region's width and height."""
     radii: tuple[float, float]
     """Along ``azimuth`` and across it, as shares of the region's height."""
-    azimuth: float = 0.0
-    strength: float = 4.0
-    longest: float = 40.0
+    azimuth: float
+    strength: float
+    longest: float
 
     def province(self, centre: tuple[float, float], height: float) -> Province:
         """Return the province at ``centre`` (km) in a region ``height`` km high."""
@@ -86,23 +84,23 @@ class Place:
     title: str
     bounds: Bounds
     """West, south, east, north, degrees."""
-    native: float
-    """Spacing of the data, arcmin."""
     spacing: float
     """Working spacing of the paper, arcmin."""
-    components: int
-    """Singular values that the paper keeps (Table S3)."""
     width: float
     """Typical width of an anomaly, km, as the paper gives it."""
     families: tuple[Family, ...]
     islands: tuple[Island, ...]
-    level: float = 12.0
+    native: float = 1.0
+    """Spacing of the data, arcmin."""
+    components: int = 87
+    """Singular values that the paper keeps (Table S3)."""
+    level: float = 10.0
     """Standard deviation of the offsets of whole tracks, nT."""
     skewness: float = -30.0
-    toward: float = 90.0
-    altitude: float = 0.0
-    rough: tuple[float, float] = (1.0, 60.0)
-    transition: float = 1.5
+    toward: float = Replica.toward
+    altitude: float = Replica.altitude
+    rough: tuple[float, float] = Replica.rough
+    transition: float = Replica.transition
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -130,7 +128,6 @@ class Place:
                 ),
                 levels=1,
                 regional=self.level,
-                white=2.0,
                 spikes=2e-5,
             ),
             altitude=self.altitude,

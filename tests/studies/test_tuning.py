@@ -7,11 +7,13 @@ import pytest
 import xarray as xr
 
 import magxr
-from magxr.errors import GridError, ParameterError
+from magxr.errors import GridError, MagxrWarning, ParameterError
+from magxr.kernels.alignment import alignment
+from magxr.models.split import LEFT_OUT, TEST, TRAIN
 from magxr.steps.windows import windows
 from magxr.studies import candidates, choosing, crossing, hiding, judges, tallies, tuning
 from magxr.studies.candidates import Candidate, by_rule
-from magxr.studies.features import extractor, oriented
+from magxr.studies.features import extractor
 from magxr.studies.judges import Verdict
 from magxr.studies.stripes import best_part, stripes
 from magxr.testing import nothing_computes
@@ -245,19 +247,19 @@ def test_dask_and_flips_change_nothing(noisy):
 
 
 def labelled_map():
-    """Noisy stripes in the west, noise of the same strength in the east; one label each 32 cells."""
-    shape = (160, 320)
+    """Noisy stripes in the west, noise of the same strength in the east; one label each 64 cells."""
+    shape = (320, 512)
     values = noise(shape, 75.0)
-    values[:, :160] = 0.5 * striped(shape)[:, :160] + noise(shape, 65.0, 1)[:, :160]
+    values[:, :256] = 0.5 * striped(shape)[:, :256] + noise(shape, 65.0, 1)[:, :256]
     da = map_of(values)
-    cut = windows(da, size=32, stride=32)
+    cut = windows(da, size=64, stride=64)
     mask = xr.zeros_like(da).astype("f4")
-    mask[:, :160] = 1
+    mask[:, :256] = 1
     mask.attrs = {}
     return da, magxr.label_windows(cut, mask=mask)
 
 
-LABELS = {"size": 32, "stride": 32, "seeds": (0, 1), "variances": ()}
+LABELS = {"size": 64, "stride": 64, "seeds": (0, 1), "variances": ()}
 
 
 def test_labels_judge_by_windows_that_were_not_trained_on():
@@ -291,46 +293,51 @@ def test_features_may_be_a_function_and_see_diffused_windows():
 
     magxr.tune(da, table, features=spread, candidates={"one": {"steps": 2}}, **LABELS)
     before, after = (np.concatenate(s) for s in (seen[: len(seen) // 2], seen[len(seen) // 2 :]))
-    assert before.shape == (50, 32, 32)
-    diffused = windows(magxr.diffuse(da, steps=2), size=32, stride=32)
+    assert before.shape == (40, 64, 64)
+    diffused = windows(magxr.diffuse(da, steps=2), size=64, stride=64)
     np.testing.assert_array_equal(after, diffused.anomaly.values)
     with pytest.raises(ParameterError, match="one row of finite numbers"):
         magxr.tune(da, table, features=lambda w: w[:3, 0], candidates={"one": {"steps": 2}}, **LABELS)
 
 
+def blocks_of_five():
+    """Twelve blocks of five windows of both classes, side by side."""
+    truth = np.tile([0, 1, 1, 0, 1], 12)
+    return truth, np.repeat(np.arange(12), 5), np.column_stack([np.arange(60), np.zeros(60, int)])
+
+
 def test_folds_keep_blocks_whole_and_windows_that_touch_apart():
-    rng = np.random.default_rng(0)
-    blocks = np.repeat(np.arange(12), 5)
-    truth = rng.integers(0, 2, 60)
-    folds = crossing.folds_of(truth, blocks, 4, 0)
-    assert all(len(set(folds[blocks == b])) == 1 for b in range(12))
-    assert set(folds) == {0, 1, 2, 3}
-    # A feature that is the label itself, but all windows touch: nothing is left to train on.
-    positions = np.column_stack([np.arange(60), np.zeros(60, int)])
-    values = truth[:, None] + rng.normal(0, 0.1, (60, 3))
-    told = crossing.out_of_fold(values, truth, folds, positions * 10, 10)
-    assert ((told > 0.5) == truth).mean() > 0.95
+    truth, blocks, positions = blocks_of_five()
+    codes = crossing.codes_of(truth, blocks, positions * 10, 11, folds=4, seed=0)
+    assert ((codes == TEST).sum(axis=0) == 1).all()
+    for own in codes:
+        assert set(own) == {TEST, TRAIN, LEFT_OUT}
+        assert all(len(set(own[blocks == b] == TEST)) == 1 for b in range(12))
+        beside = np.convolve(own == TEST, [1, 0, 1], "same") > 0
+        np.testing.assert_array_equal(own == LEFT_OUT, beside & (own != TEST))
     with pytest.raises(ParameterError, match="share no cell"):
-        crossing.out_of_fold(values, truth, folds, positions, 100)
+        crossing.codes_of(truth, blocks, positions, 100, folds=4, seed=0)
 
 
-def test_heads_with_more_features_than_windows_are_those_of_all_features():
-    """The rotation to fewer directions loses nothing: the loss has no slope there in full space."""
-    rng = np.random.default_rng(1)
-    x, truth = rng.normal(size=(20, 50)), np.repeat([0, 1], 10)
-    mean, scale = x.mean(axis=0), x.std(axis=0)
-    new = rng.normal(size=(4, 50))
-    one = crossing._fitted(x, truth, new)
-    from scipy.optimize import minimize
+def test_heads_answer_for_windows_of_blocks_they_have_not_seen():
+    truth, blocks, positions = blocks_of_five()
+    codes = crossing.codes_of(truth, blocks, positions * 10, 10, folds=4, seed=0)
+    values = truth[:, None] + np.random.default_rng(0).normal(0, 0.1, (60, 3))
+    assert ((crossing.out_of_fold(values, truth, codes) > 0.5) == truth).all()
+    tested = codes[1] == TEST
+    other = np.where(tested, 1 - truth, truth)
+    np.testing.assert_array_equal(
+        crossing.out_of_fold(values, other, codes)[tested], crossing.out_of_fold(values, truth, codes)[tested]
+    )
 
-    z, q = (x - mean) / scale, (new - mean) / scale
 
-    def loss(w):
-        s = z @ w[:-1] + w[-1]
-        return np.sum(np.logaddexp(0, s) - truth * s) + 0.5 * w[:-1] @ w[:-1]
-
-    best = minimize(loss, np.zeros(51), method="L-BFGS-B", options={"maxiter": 2000, "maxfun": 200_000}).x
-    np.testing.assert_allclose(one, 1 / (1 + np.exp(-(q @ best[:-1] + best[-1]))), atol=2e-3)
+def test_features_that_tell_nothing_in_a_fold_answer_a_half_there():
+    truth, blocks, positions = blocks_of_five()
+    codes = crossing.codes_of(truth, blocks, positions * 10, 10, folds=4, seed=0)
+    values = np.where(codes[2] == TEST, truth, 3.0)[:, None]
+    with pytest.warns(MagxrWarning, match="collapsed: every training window gets the same"):
+        told = crossing.out_of_fold(values, truth, codes)
+    np.testing.assert_array_equal(told == 0.5, codes[2] == TEST)
 
 
 def test_paired_gains_do_not_widen_by_what_both_miss():
@@ -346,13 +353,10 @@ def test_paired_gains_do_not_widen_by_what_both_miss():
     assert low > 0.2
 
 
-def test_orientation_features_tell_stripes_from_noise():
-    stripe, other = oriented(striped((64, 64)), 1, 4), oriented(noise((64, 64), 50.0), 1, 4)
-    assert stripe[0] > 0.75 > 0.3 > other[0]
-    assert stripe[6] > 0.95 > other[6]
-    np.testing.assert_array_equal(oriented(np.full((20, 20), np.nan), 1, 4), np.zeros(7))
-    with pytest.raises(ParameterError, match="features=3 must be"):
-        extractor(3, 1, 4)
+def test_features_are_the_aligned_models_or_a_trunks_or_own():
+    cut = np.stack([striped((64, 64)), noise((64, 64), 50.0)])
+    np.testing.assert_array_equal(extractor("alignment", 64)(cut), alignment(cut))
+    assert extractor(np.std, 8) is np.std
 
 
 def test_report_and_figure_hold_every_candidate(found):
@@ -372,13 +376,16 @@ def test_report_and_figure_hold_every_candidate(found):
         ({"seeds": (1,)}, r"seeds=\(1,\) must be at least two"),
         ({"made_up": 2}, "made_up=2 must be a number"),
         ({"variances": (1.5,)}, "variances=1.5 must be a number"),
-        ({"folds": 1}, "folds=1 must be a whole number of at least 2"),
+        ({"folds": 2}, "folds=2 must be a whole number of at least 3"),
         ({"side": 32}, "side=32 must be a whole number of at least 64"),
         ({"block": 0}, "block=0 must be a whole number"),
         ({"candidates": {}}, "at least one diffusion"),
         ({"candidates": {"off": {}}}, "none 'off'"),
         ({"candidates": {"a": 3}}, "candidate 'a' is 3"),
         ({"candidates": {"a": {"rho": -1}}}, "rho=-1"),
+        ({"labels": "t.csv", "features": 3}, "features=3 must be 'alignment', the name of a trunk"),
+        ({"labels": "t.csv", "features": "orientation"}, "features='orientation' must be 'alignment'"),
+        ({"labels": "t.csv", "size": 63}, "size=63: features='alignment' needs windows of 64 cells or more"),
     ],
 )
 def test_refused_before_any_work(noisy, arguments, match):
@@ -397,8 +404,8 @@ def test_refused_maps_and_labels(noisy):
     one["label"] = xr.ones_like(table.label)
     with pytest.raises(ParameterError, match="both classes"):
         magxr.tune(da, one, **LABELS)
-    with pytest.raises(ParameterError, match="fewer than folds=5"):
-        magxr.tune(da, table, block=160, **LABELS)
+    with pytest.raises(ParameterError, match="4 groups for folds=5"):
+        magxr.tune(da, table, block=256, **LABELS)
     with pytest.raises(ParameterError, match=r"other windows|outside the region"):
         magxr.tune(da[:96], table, **LABELS)
     with pytest.raises(ParameterError, match="leave one of them out"):
@@ -421,8 +428,10 @@ def test_judges_keep_what_they_know():
         calls.append(len(cut))
         return np.random.default_rng(0).normal(size=(len(cut), 2))
 
-    judge = judges.LabelledWindows.of(da, table, counted, size=32, stride=32, block=None, folds=5, seed=0)
+    judge = judges.LabelledWindows.of(
+        da, labels=table, features=counted, size=64, stride=64, block=None, folds=5, seed=0
+    )
     off, one = Candidate("off", None), Candidate("one", {"steps": 1})
     judge.compare([one], off)
     judge.compare([one], off)
-    assert sum(calls) == 100
+    assert sum(calls) == 80

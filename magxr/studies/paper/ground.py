@@ -13,6 +13,7 @@ from magxr.steps.gridding import grid
 from magxr.steps.lowrank import denoise
 from magxr.steps.outliers import remove_outliers
 from magxr.studies.paper.diffusions import parameters
+from magxr.studies.tuning import tune
 from magxr.synthetic.fidelity import fidelity
 from magxr.synthetic.plane import KM_PER_DEGREE
 from magxr.synthetic.replica import dataset
@@ -66,14 +67,35 @@ class Ground:
         """Return the map after step 4, its truth on the same cells, and its coordinates.
 
         ``denoised`` (float32, nT), ``clean`` (float32, nT), ``linear`` (bool), ``visible`` (float32, -1..1),
-        ``latitude``, ``longitude`` (degrees), ``quartiles`` (nT), ``retained`` (share of the variance kept).
+        ``filled`` (int8, 1 where step 3 interpolated), ``latitude``, ``longitude`` (degrees), ``quartiles``
+        (nT), ``retained`` (share of the variance kept).
         """
-        return self.ledger.arrays(self.about("gridded"), self._gridded)
+        return self.ledger.arrays(self.about("gridded, with flags"), self._gridded)
 
-    def diffused(self, name: str, found: dict[str, Any] | None = None) -> Floats:
-        """Return the map after step 5, nT; ``found`` for "tuned", see `magxr.studies.paper.diffusions`."""
+    def tuned(self) -> dict[str, Any]:
+        """Return what `magxr.tune` says of the map after step 4, from the map alone: no truth, no labels.
+
+        ``diffuse``: arguments of `magxr.diffuse`, None for none; ``told``: the answer and why.
+        """
+        size, stride = self.settings.window, self.settings.stride
+
+        def made() -> dict[str, Any]:
+            found = tune(labelled(self.gridded(), "denoised"), variances=(), size=size, stride=stride)
+            return {"diffuse": found.chosen, "told": found.to_text().splitlines()}
+
+        return self.ledger.cell(self.about("tuned") | {"size": size, "stride": stride}, made)
+
+    def diffusion(self, name: str) -> dict[str, Any] | None:
+        """Return the arguments of a diffusion of `magxr.studies.paper.settings.DIFFUSIONS`; None for none."""
+        if name == "tuned":
+            how: dict[str, Any] | None = self.tuned()["diffuse"]
+            return how
+        return parameters(name, self.place, self.height)
+
+    def diffused(self, name: str) -> Floats:
+        """Return the map after step 5, nT."""
         maps = self.gridded()
-        how = parameters(name, self.place, self.height, found)
+        how = self.diffusion(name)
         if how is None:
             return maps["denoised"]
         about = self.about("diffused") | {"how": how}
@@ -115,6 +137,7 @@ class Ground:
             "clean": truth["clean"].values,
             "linear": truth["linear"].values == 1,
             "visible": truth["visible"].values,
+            "filled": low["filled"].values,
             "latitude": fine["lat"].values,
             "longitude": fine["lon"].values,
             "quartiles": np.array([float(tidy[q]) for q in ("first_quartile", "third_quartile")]),
@@ -138,6 +161,7 @@ def labelled(maps: Arrays, name: str) -> xr.DataArray:
         coords={
             "lat": ("lat", maps["latitude"], {"units": "degrees_north"}),
             "lon": ("lon", maps["longitude"], {"units": "degrees_east"}),
+            "filled": (("lat", "lon"), maps["filled"]),
             "first_quartile": float(low),
             "third_quartile": float(high),
         },

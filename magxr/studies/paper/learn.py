@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from magxr.errors import ModelError
+from magxr.errors import CollapseError
 from magxr.kernels.minmax import minmax
 from magxr.models import architectures, engine, weights
 from magxr.models.backbones import backbone
@@ -47,8 +47,6 @@ class Desk:
     """Rule of labels -> training windows."""
     strange: dict[str, Chosen]
     """Name of an unseen area -> its windows."""
-    found: dict[str, Any] | None
-    """What `magxr.studies.paper.diffusions.tune` found."""
     _held: dict[tuple[str, ...], Floats] = field(default_factory=dict)
 
     def cell(self, row: Row, split: str, seed: int) -> dict[str, Any]:
@@ -57,13 +55,13 @@ class Desk:
 
     def _about(self, row: Row, split: str, seed: int) -> dict[str, Any]:
         mine = self.chosen[row.labels]
-        tuned = self.found if row.diffusion == "tuned" else None
+        areas = [area for windows in (mine, *self.strange.values()) for area in windows.areas]
         about = {
             "piece": "training",
             "windows": mine.key,
             "unseen": {name: c.key for name, c in self.strange.items()},
             "diffusion": row.diffusion,
-            "tuned": None if tuned is None else [tuned["rho"], tuned["reach"]],
+            "tuned": [a.diffusion("tuned") for a in areas] if row.diffusion == "tuned" else None,
             "head": row.head,
             "split": split,
             "seed": seed,
@@ -95,9 +93,7 @@ class Desk:
                 trunk_weights=given,
                 window=self.settings.window,
             )
-        except ModelError as error:
-            if "collapsed" not in str(error):
-                raise
+        except CollapseError as error:
             return {**report, "failed": str(error)}
         answer = _answers(model.head, self.settings.window)
         probability = answer(inputs)
@@ -136,7 +132,7 @@ class Desk:
         return pooled(values, backbone(row.trunk).channels) if row.head == "pooled" else values
 
     def _made(self, row: Row, windows: Chosen) -> Floats:
-        values = windows.values(row.diffusion, self.found)
+        values = windows.values(row.diffusion)
         if row.head == "cnn":
             return of_windows(values).read()
         return features(

@@ -13,6 +13,7 @@ import logging
 import uuid
 import zlib
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
@@ -84,7 +85,7 @@ class Ledger:
 
         def put(part: Path) -> None:
             with part.open("wb") as stream:
-                np.savez(stream, **result)  # type: ignore[arg-type]
+                np.savez(stream, **result)  # type: ignore[arg-type]  # arrays, though a name might be a flag
 
         self._write(path, put)
         self.made += 1
@@ -113,7 +114,7 @@ class Ledger:
         """Write the study's results, each whole."""
         for name, content in files.items():
             path = self.folder / name
-            self._write(path, lambda part, content=content: part.write_bytes(content))  # type: ignore[misc]
+            self._write(path, partial(Path.write_bytes, data=content))
 
 
 def open_ledger(out: str | os.PathLike[str]) -> Ledger:

@@ -112,7 +112,10 @@ def ties(trainings: Trainings, rows: Sequence[Row], split: str) -> Comparison | 
 
 def _together(results: Sequence[dict[str, Any]]) -> tuple[list[int], list[float], list[int]]:
     answers = [r["answers"] for r in results]
-    return tuple([v for a in answers for v in a[k]] for k in ("label", "probability", "block"))  # type: ignore[return-value]
+    label, probability, block = (
+        [v for a in answers for v in a[k]] for k in ("label", "probability", "block")
+    )
+    return label, probability, block
 
 
 def _mean(values: Any) -> float:

@@ -17,7 +17,7 @@ MODELS = ("cnn", "raw", "diffused")
 HEADS = ("dense", "pooled")
 SPLITS = ("random", "block")
 DIFFUSIONS = ("off", "default", "paper", "tuned")
-"""off: steps 2 to 4 only. default: `magxr.diffuse` as it is. paper: by its rule. tuned: by the truth."""
+"""off: steps 2 to 4 only. default: `magxr.diffuse` as it is. paper: by its rule. tuned: by `magxr.tune`."""
 LABELS = ("clear", "majority")
 """clear: the paper's 70 % and stripes that the survey shows. majority: every window, by half."""
 SHARE = 277 / 851

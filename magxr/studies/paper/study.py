@@ -12,7 +12,6 @@ import numpy as np
 from magxr.errors import ParameterError
 from magxr.models import engine
 from magxr.studies.paper import tell
-from magxr.studies.paper.diffusions import tune
 from magxr.studies.paper.ground import Ground, labelled, labels, surveyed
 from magxr.studies.paper.learn import Desk
 from magxr.studies.paper.ledger import open_ledger
@@ -123,7 +122,11 @@ def paper_study(
         for part in kinds
         for split in settings.splits
     }
-    facts = {"areas": [_facts(a, desk) for a in areas.values()], "tuned": desk.found}
+    tuned = areas.values() if any(row.diffusion == "tuned" for row in rows) else ()
+    facts = {
+        "areas": [_facts(a, desk) for a in areas.values()],
+        "tuned": {a.place.title: a.tuned()["told"] for a in tuned},
+    }
     parts = tell.account(lines, settings, facts, compared)
     curves, drawn = _curves(trainings, settings), _areas(areas)
     figures = {
@@ -152,13 +155,13 @@ def _prepared(
         say(f"{area.place.title}: replica, gridding, noise reduction")
         area.gridded()
     learnt = tuple(areas[name] for name in TRAINING)
-    found = None
     if any(row.diffusion == "tuned" for row in rows):
-        say("search for the diffusion that the truth prefers")
-        found = tune(list(learnt))
+        for area in areas.values():
+            say(f"{area.place.title}: choice of a diffusion")
+            area.tuned()
     chosen = {rule: training(learnt, rule) for rule in dict.fromkeys(row.labels for row in rows)}
     strange = {name: unseen(areas[name]) for name in areas if name in UNSEEN}
-    return Desk(settings, ledger, chosen, strange, found), rows
+    return Desk(settings, ledger, chosen, strange), rows
 
 
 def _facts(area: Ground, desk: Desk) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def account(
         From `magxr.studies.paper.score.line`.
     settings : Settings
     facts : mapping
-        ``areas`` (what each area is like), ``tuned`` (what the search found, or None).
+        ``areas`` (what each area is like), ``tuned`` (title of an area -> what `magxr.tune` said).
     compared : mapping
         Part and split -> ties.
     """
@@ -110,15 +110,8 @@ def _data(settings: Settings, facts: Mapping[str, Any]) -> Part:
             f"Shrunk: cells are {settings.shrink} times wider than the paper's and windows hold as many "
             "times fewer. The ground is the same, the picture that the network sees is coarser."
         )
-    after = []
-    if facts.get("tuned"):
-        t = facts["tuned"]
-        after.append(
-            f"Tuned diffusion: rho of {t['rho']:g} and a reach of {t['reach']:g} widths of an anomaly, "
-            "chosen on the training areas by the correlation with the true field "
-            f"({t['before']:.3f} before, {t['correlation']:.3f} after)."
-        )
-    return Part("Data", tuple(before), head, rows, tuple(after))
+    after = tuple(f"Tuned, {title}: {'. '.join(told)}" for title, told in facts["tuned"].items())
+    return Part("Data", tuple(before), head, rows, after)
 
 
 def _accuracies(title: str, lines: Sequence[Line], compared: Mapping[str, Comparison | None]) -> Part:

@@ -55,14 +55,14 @@ class Chosen:
         about = [a.about("windows") for a in self.areas]
         return key_of({"areas": about, "where": self.positions.tolist(), "label": self.label.tolist()})
 
-    def values(self, diffusion: str, found: dict[str, Any] | None) -> NDArray[np.float32]:
+    def values(self, diffusion: str) -> NDArray[np.float32]:
         """Return the windows after a diffusion, shape (n, size, size), nT."""
         size = self.areas[0].settings.window
         out = np.empty((len(self), size, size), np.float32)
         for number, ground in enumerate(self.areas):
             mine = self.area == number
             if mine.any():
-                out[mine] = cut(ground.diffused(diffusion, found), self.table[mine], size)
+                out[mine] = cut(ground.diffused(diffusion), self.table[mine], size)
         return out
 
     def split(self, kind: str, seed: int) -> tuple[NDArray[np.int8], dict[str, Any]]:

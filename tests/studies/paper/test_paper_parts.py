@@ -5,12 +5,14 @@ import json
 import numpy as np
 import pytest
 
+import magxr
 from magxr.errors import ParameterError
 from magxr.models import worker
 from magxr.models.evaluate import wilson
 from magxr.models.split import LEFT_OUT, TEST, TRAIN, VALIDATION
 from magxr.runs.paper import study_paper
-from magxr.studies.paper.diffusions import parameters, tune
+from magxr.studies.paper import ground
+from magxr.studies.paper.diffusions import parameters
 from magxr.studies.paper.ground import Ground, labels, surveyed
 from magxr.studies.paper.learn import pooled
 from magxr.studies.paper.ledger import key_of, open_ledger
@@ -18,6 +20,7 @@ from magxr.studies.paper.rows import Row, comparable, plan
 from magxr.studies.paper.score import line, ties
 from magxr.studies.paper.settings import Settings
 from magxr.studies.paper.windows import training, unseen
+from magxr.studies.tuning import tune
 from magxr.synthetic.places import PLACES, TRAINING, place
 from tests.age_folder import write_places
 
@@ -47,7 +50,7 @@ def test_windows_come_in_the_papers_proportions_and_are_labelled_by_its_rule(are
     size = areas[0].settings.window
     cells = maps["linear"][row : row + size, col : col + size]
     assert cells.mean() == pytest.approx(linear[0])
-    values = chosen.values("off", None)
+    values = chosen.values("off")
     np.testing.assert_array_equal(values[0], maps["denoised"][row : row + size, col : col + size])
 
 
@@ -90,20 +93,30 @@ def test_diffusions_follow_the_width_of_an_anomaly():
     assert how["rho"] == 20.0  # 10 km
     assert np.sqrt(2 * how["time"]) == pytest.approx(20.0)
     assert parameters("paper", shatsky, 0.5)["rho"] == 80.0
-    half = parameters("tuned", epr, 0.5, {"rho": 0.5, "reach": 0.25})
-    assert (half["rho"], half["time"]) == (10.0, 12.5)
-    with pytest.raises(ParameterError, match="not searched for"):
+    with pytest.raises(ParameterError, match="unknown diffusion 'tuned'"):
         parameters("tuned", epr, 0.5)
 
 
-def test_the_search_takes_what_is_nearest_to_the_truth(areas):
-    found = tune(list(areas))
-    assert found["correlation"] == max(t["correlation"] for t in found["tried"])
-    assert len(found["tried"]) == 12
-    maps = areas[0].gridded()
-    assert found["before"] > 0.5
-    assert tune(list(areas)) == found
-    assert areas[0].diffused("tuned", found).shape == maps["denoised"].shape
+def test_every_map_is_diffused_as_the_tuner_says_of_it_and_asked_once(areas, monkeypatch):
+    asked = []
+
+    def tuned(da, **how):
+        asked.append((da, how))
+        return tune(da, candidates={"one": {"steps": 2}}, made_up=1.0, **how)
+
+    monkeypatch.setattr(ground, "tune", tuned)
+    area = areas[0]
+    found = area.tuned()
+    (da, how), maps = asked[0], area.gridded()
+    assert how == {"size": 35, "stride": 7, "variances": ()}
+    np.testing.assert_array_equal(da.values, maps["denoised"])
+    np.testing.assert_array_equal(da["filled"].values, maps["filled"])
+    assert found["diffuse"] in (None, {"steps": 2})
+    assert (found["diffuse"] is None) == ("No diffusion" in found["told"][0])
+    assert area.tuned() == found
+    assert len(asked) == 1
+    want = maps["denoised"] if found["diffuse"] is None else magxr.diffuse(da, steps=2).values
+    np.testing.assert_array_equal(area.diffused("tuned"), want)
 
 
 def test_pooling_flat_features_is_pooling_in_the_network():
