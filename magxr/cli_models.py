@@ -28,6 +28,7 @@ def _models(arguments: argparse.Namespace) -> int:
         print(fetch(backbone(arguments.fetch).name))
         return 0
     from magxr.models.availability import backbones, trained
+    from magxr.models.trained import NO_TRUNK
 
     states = backbones()
     rows = [_HEADINGS, *(_row(s) for s in states)]
@@ -36,12 +37,13 @@ def _models(arguments: argparse.Namespace) -> int:
         print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
         if i and arguments.long:
             _tell(states[i - 1])
-    print("\nmodel")
+    print("\nmodels")
     for model in trained():
         low, high = model.spacing
         state = "here" if not model.ready else model.ready
+        what = f"{model.features} features, no trunk" if model.trunk == NO_TRUNK else model.trunk
         print(
-            f"{model.name}: {model.head} head on {model.trunk}, windows of {model.window} pixels, "
+            f"{model.name}: {model.head} head on {what}, windows of {model.window} pixels, "
             f"{low:g} to {high:g} arcmin; {state}"
         )
     return 0

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from magxr.kernels.stacks import STACKS, stacks
+from magxr.kernels.strips import STRIPS, strips
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,11 +24,11 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Complex = NDArray[np.complex128]
 
-LEVELS = (1, 2, 4, 8)
+LEVELS = (1, 2, 4)
 """Cells averaged to one before gradients are taken."""
-RANGES = (3.0, 8.0)
-"""Standard deviations of the structure tensor's averages, averaged cells."""
-LATTICES = (4, 8)
+RANGE = 3.0
+"""Standard deviation of the structure tensor's averages, averaged cells."""
+PARTS = 4
 """Parts of a side whose strikes are compared."""
 EXTREME = 3.0
 """Values beyond this many interquartile ranges from the median are cut to it: a seamount has one vote."""
@@ -37,6 +38,8 @@ BANDS = ((1.0, 2.5), (2.5, 5.0), (5.0, 9.0), (9.0, 15.0), (15.0, 25.0))
 """Waves in a window's side."""
 SIDE = 50
 """Cells of a side that spectra and stacked profiles are taken from, about."""
+FINE_SIDE = 125
+"""Cells of a side that profiles of strips are taken from, about."""
 SMALLEST = 64
 """Side of the smallest window, cells."""
 _LEAST_SHARE = 0.5
@@ -44,12 +47,12 @@ _LEAST_SHARE = 0.5
 _TINY = 1e-12
 
 _OF_A_LEVEL = (
-    *(f"coherence over {r:g}" for r in RANGES),
+    f"coherence over {RANGE:g}",
     "agreement",
     "agreement by coherence",
     "coherence of the window",
     "agreement of gradients",
-    *(f"{what} of {n} x {n} parts" for n in LATTICES for what in ("agreement", "coherence")),
+    *(f"{what} of {PARTS} x {PARTS} parts" for what in ("agreement", "coherence")),
     "steepness",
 )
 NAMES: tuple[str, ...] = (
@@ -58,6 +61,7 @@ NAMES: tuple[str, ...] = (
     *(f"{what}, cells of {k}" for k in LEVELS for what in _OF_A_LEVEL),
     *(f"agreement of cells of {a} with cells of {b}" for a, b in itertools.pairwise(LEVELS)),
     *STACKS,
+    *STRIPS,
     *(f"{what} of {low:g} to {high:g} waves" for low, high in BANDS for what in ("power", "direction")),
 )
 """What each number is, in order."""
@@ -115,7 +119,9 @@ def _one(window: Floats) -> NDArray[np.float32]:
         directions.append(direction)
     row += [(a * b.conjugate()).real for a, b in itertools.pairwise(directions)]
     coarse, there = _averaged(scaled, known, max(1, round(len(window) / SIDE)))
-    row += stacks(coarse, there)
+    stacked, across = stacks(coarse, there)
+    row += stacked
+    row += strips(*_averaged(scaled, known, max(1, round(len(window) / FINE_SIDE))), across)
     row += _bands(coarse, there)
     return np.array(row, np.float32)
 
@@ -156,32 +162,26 @@ def _parallel(values: Floats, there: NDArray[np.bool_], level: int) -> tuple[lis
         return [0.0] * len(_OF_A_LEVEL), 0j
     energy = np.where(counted, east * east + north * north, 0.0)
     doubled = np.where(counted, (east * east - north * north) + 2j * east * north, 0.0)
-    row: list[float] = []
-    unit: Complex = np.zeros(0, np.complex128)
-    coherence = np.zeros(0)
-    for size in RANGES:
-        near = gaussian_filter(doubled.real, size) + 1j * gaussian_filter(doubled.imag, size)
-        length = np.abs(near)
-        local = length / (gaussian_filter(energy, size) + _TINY)
-        row.append(float(local[counted].mean()))
-        if size == RANGES[0]:
-            unit, coherence = near / (length + _TINY), local
+    near = gaussian_filter(doubled.real, RANGE) + 1j * gaussian_filter(doubled.imag, RANGE)
+    length = np.abs(near)
+    coherence = length / (gaussian_filter(energy, RANGE) + _TINY)
+    unit: Complex = near / (length + _TINY)
     total = complex(doubled.sum()) / (float(energy.sum()) + _TINY)
-    row += [
+    row = [
+        float(coherence[counted].mean()),
         abs(complex(unit[counted].mean())),
         abs(complex((coherence * unit)[counted].mean())),
         abs(total),
         abs(complex((doubled[counted] / (energy[counted] + _TINY)).mean())),
     ]
-    for parts in LATTICES:
-        row += _parts(doubled, energy, counted, parts)
+    row += _parts(doubled, energy, counted)
     row.append(math.log(float(energy[counted].mean()) * level * level + 1e-6))
     return row, total
 
 
-def _parts(doubled: Complex, energy: Floats, counted: NDArray[np.bool_], parts: int) -> list[float]:
+def _parts(doubled: Complex, energy: Floats, counted: NDArray[np.bool_]) -> list[float]:
     """Return how well the strikes of parts of the window agree, and the mean coherence within them."""
-    ends = np.rint(np.linspace(0, len(energy), parts + 1)).astype(int)[:-1]
+    ends = np.rint(np.linspace(0, len(energy), PARTS + 1)).astype(int)[:-1]
 
     def summed(cells: NDArray[Any]) -> NDArray[Any]:
         whole: NDArray[Any] = np.add.reduceat(np.add.reduceat(cells, ends, axis=0), ends, axis=1)

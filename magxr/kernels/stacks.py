@@ -36,8 +36,10 @@ _LEAST = 0.5
 """Share of a quarter that must be there."""
 
 
-def stacks(values: Floats, there: NDArray[np.bool_]) -> list[float]:
-    """Return the numbers named in `STACKS`, for a square window and for its quarters.
+def stacks(values: Floats, there: NDArray[np.bool_]) -> tuple[list[float], float]:
+    """Return the numbers named in `STACKS`, for a square window and for its quarters, and a direction.
+
+    That is the one across which the whole window is explained best, radians from the columns' axis.
 
     Parameters
     ----------
@@ -45,7 +47,7 @@ def stacks(values: Floats, there: NDArray[np.bool_]) -> list[float]:
     there : ndarray of bool, shape (size, size)
         Which cells count.
     """
-    best, usual, stripes, bundled, _ = _stacked(values, there)
+    best, usual, stripes, bundled, angle = _stacked(values, there)
     row = [best, usual, math.log1p(stripes), bundled]
     half = len(values) // 2
     found = [
@@ -55,10 +57,9 @@ def stacks(values: Floats, there: NDArray[np.bool_]) -> list[float]:
         if there[i : i + half, j : j + half].mean() >= _LEAST
     ]
     if not found:
-        return [*row, *([0.0] * (len(STACKS) - 4))]
+        return [*row, *([0.0] * (len(STACKS) - 4))], angle
     many = np.array(found)
-    return [
-        *row,
+    of_quarters = [
         float(many[:, 0].mean()),
         float(many[:, 0].max()),
         float(many[:, 1].mean()),
@@ -66,6 +67,7 @@ def stacks(values: Floats, there: NDArray[np.bool_]) -> list[float]:
         float(many[:, 3].mean()),
         abs(complex(np.exp(2j * many[:, 4]).mean())),
     ]
+    return row + of_quarters, angle
 
 
 def _stacked(values: Floats, there: NDArray[np.bool_]) -> tuple[float, float, float, float, float]:

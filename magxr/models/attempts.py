@@ -15,9 +15,11 @@ from magxr.models.collapse import collapsed
 from magxr.models.fit import Progress, fit, logits
 from magxr.models.learners import DenseLearner, PooledLearner
 from magxr.models.pooled_head import sigmoid
+from magxr.models.radial_fit import solve
 from magxr.models.spread import spread_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from magxr.models.learners import Learner
     from magxr.models.pooled_head import PooledHead
     from magxr.models.protocol import Protocol
+    from magxr.models.radial_head import RadialHead
     from magxr.models.samples import Samples
 
     Spread = tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -53,7 +56,7 @@ class Task:
 class Attempt:
     """A head that was trained, what it says of every window, and how it came about."""
 
-    head: PooledHead | DenseHead | CnnHead
+    head: PooledHead | DenseHead | RadialHead | CnnHead
     probability: NDArray[np.float32]
     progress: Progress
     tried: list[dict[str, Any]]
@@ -74,14 +77,10 @@ def attempt(task: Task, codes: NDArray[np.int8], seed: int, step: int = 1, name:
     tried: list[dict[str, Any]] = []
     for number in range(task.retries + 1):
         own = seed + number * step
-        learner = _learner(task, spread, own)
-        about = [task.about, task.head, task.outputs, asdict(task.protocol), own, task.samples.memory]
-        kept = checkpoint_in(task.checkpoint, f"{name}-seed{own}", [*about, codes.tolist()])
-        progress = fit(learner, task.samples, task.labels, codes, task.protocol, own, kept)
+        trained, progress = _trained(task, codes, spread, own, name)
         trouble, probability = progress.trouble, np.empty(0, np.float32)
         if trouble is None:
-            head = learner.head()
-            probability = _answers(learner, head, task.samples)
+            head, probability = trained()
             trouble = collapsed(probability[codes == splits.TRAIN])
         tried.append({"seed": own, "collapsed": trouble})
         if trouble is None:
@@ -95,6 +94,25 @@ def attempt(task: Task, codes: NDArray[np.int8], seed: int, step: int = 1, name:
     raise CollapseError(msg)
 
 
+def _trained(
+    task: Task, codes: NDArray[np.int8], spread: Spread | None, seed: int, name: str
+) -> tuple[Callable[[], tuple[Any, NDArray[np.float32]]], Progress]:
+    """Return what gives the head and its answers to all windows, and how training went."""
+    if spread is not None and task.head == "radial":
+        solved, progress = solve(task.samples, task.labels, codes, task.protocol, seed, spread)
+        return lambda: (solved, _answers(None, solved, task.samples)), progress
+    learner = _learner(task, spread, seed)
+    about = [task.about, task.head, task.outputs, asdict(task.protocol), seed, task.samples.memory]
+    kept = checkpoint_in(task.checkpoint, f"{name}-seed{seed}", [*about, codes.tolist()])
+    progress = fit(learner, task.samples, task.labels, codes, task.protocol, seed, kept)
+
+    def answered() -> tuple[Any, NDArray[np.float32]]:
+        head = learner.head()
+        return head, _answers(learner, head, task.samples)
+
+    return answered, progress
+
+
 def _learner(task: Task, spread: Spread | None, seed: int) -> Learner:
     if spread is not None and task.head == "pooled":
         return PooledLearner(*spread, task.protocol)
@@ -105,11 +123,11 @@ def _learner(task: Task, spread: Spread | None, seed: int) -> Learner:
     return CnnLearner(int(task.window or 0), task.protocol, seed, task.outputs)
 
 
-def _answers(learner: Learner, head: Any, samples: Samples) -> NDArray[np.float32]:
+def _answers(learner: Learner | None, head: Any, samples: Samples) -> NDArray[np.float32]:
     """Return the probability of every window, of the head as it will be saved."""
     found = np.empty(len(samples.features), np.float32)
     for rows, values in samples.in_order(np.arange(found.size)):
-        if hasattr(head, "probability"):
+        if learner is None or hasattr(head, "probability"):
             found[rows] = head.probability(values)
         else:
             found[rows] = sigmoid(logits(learner, values))

@@ -47,6 +47,8 @@ class ModelState:
     name: str
     trunk: str
     head: str
+    features: str
+    """Kind of features that the head takes, see `magxr.models.kinds`."""
     window: int
     """Side of its windows, pixels."""
     spacing: tuple[float, float]
@@ -125,6 +127,6 @@ def _model(name: str) -> ModelState:
     else:
         missing = ""
     low, high = told["spacing"]
-    return ModelState(
-        told["name"], told["trunk"], told["head"], told["window"], (low, high), told["trained_on"], missing
-    )
+    features = told.get("features", "pooled")
+    about = told["trunk"], told["head"], features, told["window"], (low, high), told["trained_on"]
+    return ModelState(told["name"], *about, missing)

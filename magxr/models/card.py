@@ -154,8 +154,7 @@ def markdown(card: dict[str, Any]) -> str:
         "Tells linear from nonlinear marine magnetic anomalies in square windows of a gridded map.",
         "",
         f"- **Input**: windows of {spec['window']} x {spec['window']} pixels, nT, grid spacing {low:g} to "
-        f"{high:g} arcmin; every window is scaled to 0..1 by its own extremes; missing cells take the "
-        "window's median.",
+        f"{high:g} arcmin; {kind_of(spec.get('features', 'pooled')).scaling}.",
         "- **Output**: probability that the window's anomalies are linear; "
         f"linear from {spec['threshold']:g}.",
         _trunk_line(spec),
@@ -176,9 +175,8 @@ def markdown(card: dict[str, Any]) -> str:
         "| set | windows | linear | accuracy | Wilson 95 % | balanced | linear right | nonlinear right |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    tables = {k: training[k] for k in ("train", "validation", "test") if k in training} | card.get(
-        "evaluation", {}
-    )
+    tables = {k: training[k] for k in ("train", "validation", "test") if k in training}
+    tables |= card.get("evaluation", {})
     lines += [_row(name, table) for name, table in tables.items()]
     lines += [
         "",
@@ -186,7 +184,9 @@ def markdown(card: dict[str, Any]) -> str:
         "intervals are wider. Where a bracket follows the balanced accuracy it is the 95 % interval of "
         "redrawing whole scenes or blocks.",
     ]
-    for title in ("data", "noise"):
+    if "folds" in training:
+        lines += ["", '"Test": every window by the heads of a fold that had seen nothing of its block.']
+    for title in ("data", "noise", "crust without stripes", "doubt"):
         if title in card:
             lines += [
                 "",

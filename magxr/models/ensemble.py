@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 
     from magxr.models.dense_head import DenseHead
     from magxr.models.pooled_head import PooledHead
+    from magxr.models.radial_head import RadialHead
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ensemble:
     """Heads of one kind on the same features."""
 
-    members: tuple[PooledHead | DenseHead, ...]
+    members: tuple[PooledHead | DenseHead | RadialHead, ...]
 
     @property
     def kind(self) -> str:

@@ -77,7 +77,7 @@ def fit(
         msg = f"patience={protocol.patience} needs a validation set; this split has none: leave patience out"
         raise ParameterError(msg)
     truth = labels.astype(np.float64)
-    weight = _weights(truth, rows, protocol.balanced)
+    weight = class_weights(truth, rows, protocol.balanced)
     rng = np.random.default_rng(seed)
     done = _resumed(learner, rng, checkpoint)
     with np.errstate(over="ignore", invalid="ignore"):  # a run that diverges is found and told
@@ -97,7 +97,8 @@ def fit(
     return done
 
 
-def _weights(truth: NDArray[np.float64], rows: NDArray[np.int64], balanced: bool) -> NDArray[np.float64]:
+def class_weights(truth: NDArray[np.float64], rows: NDArray[np.int64], balanced: bool) -> NDArray[np.float64]:
+    """Return the weight of every window: with ``balanced`` both classes of ``rows`` count alike."""
     if not balanced:
         return np.ones_like(truth)
     shares = np.array([np.mean(truth[rows] == 0), np.mean(truth[rows] == 1)])

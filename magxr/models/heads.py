@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from magxr.errors import ModelError
-from magxr.models import archive, cnn_head, dense_head, pooled_head
+from magxr.models import archive, cnn_head, dense_head, pooled_head, radial_head
 from magxr.models.cnn_head import CnnHead
 from magxr.models.dense_head import DenseHead
 from magxr.models.ensemble import Ensemble
 from magxr.models.pooled_head import PooledHead, sigmoid
+from magxr.models.radial_head import RadialHead
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,15 +18,15 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Head = PooledHead | DenseHead | Ensemble | CnnHead
+    Head = PooledHead | DenseHead | RadialHead | Ensemble | CnnHead
 
-__all__ = ["FEATURES", "CnnHead", "DenseHead", "Ensemble", "PooledHead", "read_head", "sigmoid"]
+__all__ = ["FEATURES", "CnnHead", "DenseHead", "Ensemble", "PooledHead", "RadialHead", "read_head", "sigmoid"]
 
 FEATURES = {"pooled": "pooled", "dense": "flat", "cnn": None, "aligned": "alignment"}
 """Head -> the features it takes unless told otherwise, see `magxr.models.kinds`; None: windows."""
 
-FORMS = {"aligned": "pooled"}
-"""Head -> the form it is kept in, where that has another name: the same logistic model on other features."""
+FORMS = {"aligned": "radial"}
+"""Head -> the form it is kept in, where that has another name."""
 
 
 def check_head(name: str) -> None:
@@ -68,7 +69,9 @@ def read_head(path: Path) -> Head:
     return Ensemble(tuple(m for m in members if not isinstance(m, CnnHead)))
 
 
-def _one(arrays: archive.Arrays, where: str) -> PooledHead | DenseHead | CnnHead:
+def _one(arrays: archive.Arrays, where: str) -> PooledHead | DenseHead | RadialHead | CnnHead:
+    if "landmarks" in arrays:
+        return radial_head.from_arrays(arrays, where)
     first = arrays.get("kernel0")
     if first is None:
         return pooled_head.from_arrays(arrays, where)

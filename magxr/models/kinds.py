@@ -28,6 +28,10 @@ class Kind:
     """Part of every key in a cache: raise it when the same windows would give other numbers."""
     measured: Callable[[NDArray[np.floating[Any]]], NDArray[np.float32]] | None = None
     """Where there is no trunk: from windows in nT, NaN where missing, to features of shape (n, d)."""
+    scaling: str = (
+        "every window is scaled to 0..1 by its own extremes; missing cells take the window's median"
+    )
+    """What is done to a window first, in words, for the card."""
 
 
 KINDS = {
@@ -47,7 +51,10 @@ KINDS = {
             "alignment",
             None,
             "how parallel anomalies are at several scales (`magxr.kernels.alignment`); needs no trunk",
+            version=2,
             measured=alignment,
+            scaling="every window is centred on its median, divided by its interquartile range and cut at "
+            "3 of them; missing cells are left out",
         ),
     )
 }

@@ -14,6 +14,7 @@ from magxr.models.checkpoint import fingerprint
 from magxr.models.cnn_head import CnnHead
 from magxr.models.ensemble import Ensemble
 from magxr.models.evaluate import confusion
+from magxr.models.radial_fit import OPTIMISER, told
 from magxr.models.samples import Samples
 from magxr.models.trained import TrainedModel
 
@@ -61,8 +62,8 @@ def learn(
     heads = [a.head for a in every]
     whole: Head = heads[0] if runs == 1 else Ensemble(tuple(h for h in heads if not isinstance(h, CnnHead)))
     report: dict[str, Any] = {
-        "protocol": asdict(protocol),
-        "optimiser": "Adam (0.9, 0.999, 1e-7), binary cross-entropy",
+        "protocol": told(protocol) if head == "radial" else asdict(protocol),
+        "optimiser": OPTIMISER if head == "radial" else "Adam (0.9, 0.999, 1e-7), binary cross-entropy",
         "head": head,
         "parameters": whole.parameters,
         **how,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from magxr._version import __version__
 from magxr.models.backbones import backbone
+from magxr.models.kinds import kind_of
 from magxr.models.trained import NO_TRUNK
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _input(spec: Mapping[str, Any]) -> dict[str, Any]:
     side = int(spec["window"])
     return {
         "name": "windows of magnetic anomaly",
-        "description": "nT; each window is scaled to 0..1 by its own extremes, missing cells take its median",
+        "description": f"nT; {kind_of(spec.get('features', 'pooled')).scaling}",
         "bands": [],
         "input": {
             "shape": [-1, side, side, 1],
@@ -125,7 +126,7 @@ def _output(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 def _architecture(spec: Mapping[str, Any]) -> str:
     if spec["trunk"] == NO_TRUNK and spec["head"] != "cnn":
-        return f"logistic, on {spec['features']} features; no trunk"
+        return f"{spec['head']} head, on {spec['features']} features; no trunk"
     if spec["trunk"] == NO_TRUNK:
         return "CNN of four convolutions and four dense layers"
     return f"{spec['trunk']}, frozen, with a {spec['head']} head"

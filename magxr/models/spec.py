@@ -27,8 +27,9 @@ _READ = (1, 2)
 HEAD_FILE = "head.npz"
 CARD_FILE = "card.json"
 DOUBT_FILE = "doubt.npz"
-SHIPPED = {"default": "default"}
-"""Name of a model that comes with the package -> its folder beside this module."""
+SHIPPED = ("default", "transfer")
+"""Models that come with the package, each in a folder of its name beside this module: the default one, and a
+transfer model, a head on the VGG16 trunk, as the paper's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class ModelSpec:
     trunk_weights: str | None = None
     """Path of the trunk's weights file; None for the one that an installed package brings."""
     head: str = "pooled"
-    """Kind of the head: "pooled", "dense" or "cnn"."""
+    """Kind of the head: "pooled", "dense", "radial" or "cnn"."""
     features: str = "pooled"
     """Kind of features it takes, see `magxr.models.kinds`; a CNN takes windows."""
     window: int = 250
@@ -70,9 +71,9 @@ class ModelSpec:
     def head_file(self) -> Path:
         """Return the head's file: at its path, or for a shipped model in this process's own package."""
         path = Path(self.path)
-        shipped = self.name in SHIPPED and path.parts[-4:-1] == ("magxr", "models", SHIPPED[self.name])
+        shipped = self.name in SHIPPED and path.parts[-4:-1] == ("magxr", "models", self.name)
         if not path.is_file() and shipped:
-            return Path(str(files("magxr.models") / SHIPPED[self.name] / HEAD_FILE))
+            return _shipped(self.name) / HEAD_FILE
         return path
 
     def doubt_file(self) -> Path:
@@ -123,8 +124,8 @@ def load(model: str | Path | ModelSpec = "default") -> ModelSpec:
     Parameters
     ----------
     model : str, Path or ModelSpec
-        "default" (shipped with the package), a model's folder, its ``card.json`` or ``head.npz``, or a
-        specification, which is only checked again.
+        "default" or "transfer" (shipped with the package), a model's folder, its ``card.json`` or
+        ``head.npz``, or a specification, which is only checked again.
 
     Returns
     -------
@@ -147,20 +148,22 @@ def card(model: str | Path = "default") -> dict[str, Any]:
     return _read_card(_folder(model))
 
 
+def _shipped(name: str) -> Path:
+    return Path(str(files("magxr.models") / name))
+
+
 def _folder(model: str | Path) -> Path:
     if isinstance(model, str) and model in SHIPPED:
-        return Path(str(files("magxr.models") / SHIPPED[model]))
+        return _shipped(model)
     if not isinstance(model, str | os.PathLike):
-        msg = (
-            f"model={model!r} is no model; give the name of one ({sorted(SHIPPED)}) or the path of its folder"
-        )
+        msg = f"model={model!r} is no model; give the name of one ({list(SHIPPED)}) or the path of its folder"
         raise ModelError(msg)
     path = Path(model)
     if path.name in (HEAD_FILE, CARD_FILE):
         path = path.parent
     if not path.is_dir():
         msg = (
-            f"unknown model {str(model)!r}: neither one that comes with magxr ({sorted(SHIPPED)}) nor a "
+            f"unknown model {str(model)!r}: neither one that comes with magxr ({list(SHIPPED)}) nor a "
             f"folder with {CARD_FILE} and {HEAD_FILE}; check the name or the path"
         )
         raise ModelError(msg)

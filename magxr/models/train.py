@@ -88,8 +88,9 @@ def train(
     head : {"pooled", "dense", "cnn", "aligned"}
         "pooled": a logistic model on mean and standard deviation of the last feature map. "dense": the
         paper's, on the flattened map: 100, 100, 10 units and one output. "cnn": the paper's network without
-        a trunk, trained end to end by Keras. "aligned": a logistic model on how parallel anomalies are
-        (`magxr.kernels.alignment`), which needs no trunk and no network.
+        a trunk, trained end to end by Keras. "aligned": a radial head (`magxr.models.radial_fit`)
+        on how parallel anomalies are (`magxr.kernels.alignment`), which needs no trunk and no network; it is
+        solved to the end: epochs, batch_size and learning_rate play no part, nothing is kept midway.
     outputs : {1, 2}
         Of the CNN, see `magxr.models.architectures.cnn`.
     trunk, trunk_weights
@@ -205,6 +206,10 @@ def train_on_features(
         raise ParameterError(msg)
     if head == "cnn" and (members > 1 or codes.ndim > 1):
         msg = "a CNN is trained once: leave members= and folds= out, or take the head 'pooled' or 'dense'"
+        raise ParameterError(msg)
+    if head == "aligned" and protocol.patience is not None:
+        msg = f"patience={protocol.patience} is for heads that learn by epochs; head='aligned' is solved"
+        msg += " at once: leave it out"
         raise ParameterError(msg)
     if head != "dense" and protocol.dropout:
         msg = f"dropout={protocol.dropout} is for head='dense'; the {head} head has none, or its own"

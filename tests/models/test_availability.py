@@ -41,8 +41,9 @@ def test_what_is_here(folder, monkeypatch):
     assert here() == before | {"resnet50": ("imagenet", "untrained")}
     monkeypatch.setattr(weights, "HED_PACKAGE", "no-such-package-of-weights")
     assert here()["vgg16-hed"] == ()
-    (model,) = availability.trained()
-    assert "no-such-package-of-weights" in model.ready
+    default, transfer = availability.trained()
+    assert "no-such-package-of-weights" in transfer.ready
+    assert default.ready == ""
 
 
 def test_sources_follow_from_the_forms():
@@ -55,11 +56,12 @@ def test_sources_follow_from_the_forms():
     )  # fmt: skip
 
 
-def test_the_shipped_model():
-    (model,) = availability.trained()
-    assert (model.name, model.trunk, model.head, model.window) == ("default", "vgg16-hed", "pooled", 250)
-    assert model.ready == ""
-    assert 0 < model.spacing[0] < model.spacing[1]
+def test_the_shipped_models():
+    told = [(m.name, m.trunk, m.head, m.window) for m in availability.trained()]
+    assert told == [("default", "none", "radial", 250), ("transfer", "vgg16-hed", "pooled", 250)]
+    for model in availability.trained():
+        assert model.ready == ""
+        assert 0 < model.spacing[0] < model.spacing[1]
 
 
 def test_the_table_of_the_guide():
@@ -88,7 +90,8 @@ def test_the_command(capsys):
     assert lines[1].split() == ["vgg16-hed", "14,714,688", "512", "32", "32", "yes", "embedded"]
     row = next(line for line in lines if line.startswith("inceptionv3"))
     assert row.split() == ["inceptionv3", "21,802,784", "2048", "32", "75", "no", "untrained"]
-    assert lines[-1].startswith("default: pooled head on vgg16-hed, windows of 250 pixels")
+    assert lines[-2].startswith("default: radial head on alignment features, no trunk, windows of 250 pixels")
+    assert lines[-1].startswith("transfer: pooled head on vgg16-hed, windows of 250 pixels")
     assert cli.main(["models", "--long"]) == 0
     long = capsys.readouterr().out
     assert "  dense    no: its reductions take no padding" in long

@@ -73,6 +73,9 @@ def test_any_name_becomes_one_that_the_extension_takes(name):
     assert re.fullmatch(r"[a-zA-Z][a-zA-Z0-9_.\-\s]+[a-zA-Z0-9]", mlm._name(name))
 
 
-def test_the_shipped_card_can_be_told_so_too():
-    item = mlm.item(spec.card(), head_bytes=1)
-    assert item["properties"]["magxr:spacing_arcmin"] == list(spec.load().spacing)
+@pytest.mark.parametrize("name", spec.SHIPPED)
+def test_the_shipped_cards_are_told_so_too(name):
+    made = spec.load(name)
+    item = mlm.item(spec.card(name), head_bytes=made.head_file().stat().st_size)
+    assert item["properties"]["magxr:spacing_arcmin"] == list(made.spacing)
+    assert item == json.loads(made.head_file().with_name("mlm.json").read_text(encoding="utf-8"))

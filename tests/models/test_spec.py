@@ -17,11 +17,21 @@ from magxr.models.train import TrainedModel
 def test_the_default_model_is_there_and_small():
     made = spec.load()
     assert made.name == "default"
-    assert (made.window, made.trunk, made.normalisation) == (250, "vgg16-hed", "minmax")
+    assert (made.window, made.trunk, made.features) == (250, "none", "alignment")
     assert made.spacing[0] < made.spacing[1]
     folder = Path(made.path).parent
-    assert sum(f.stat().st_size for f in folder.iterdir()) < 100_000
-    assert {f.name for f in folder.iterdir()} == {"head.npz", "card.json", "card.md"}
+    assert sum(f.stat().st_size for f in folder.iterdir()) < 2 * 2**20
+    assert {f.name for f in folder.iterdir()} == {
+        "head.npz", "doubt.npz", "card.json", "card.md", "mlm.json",
+    }  # fmt: skip
+
+
+def test_the_transfer_model_is_there_and_small():
+    made = spec.load("transfer")
+    assert (made.name, made.window, made.trunk, made.normalisation) == (
+        "transfer", 250, "vgg16-hed", "minmax",
+    )  # fmt: skip
+    assert sum(f.stat().st_size for f in Path(made.path).parent.iterdir()) < 100_000
 
 
 def test_a_specification_pickles_small_and_equal():
@@ -80,7 +90,7 @@ def test_saving_twice_needs_leave(saved, random_head):
 
 
 def test_unknown_names_list_the_known(tmp_path):
-    with pytest.raises(ModelError, match=r"unknown model 'defualt'.*\['default'\]"):
+    with pytest.raises(ModelError, match=r"unknown model 'defualt'.*\['default', 'transfer'\]"):
         spec.load("defualt")
     with pytest.raises(ModelError, match=r"is not a magxr model: it has no card.json"):
         spec.load(tmp_path)
@@ -134,7 +144,8 @@ def test_a_head_that_was_swapped_is_refused(saved):
 def test_without_keras_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setattr(engine.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"'keras', which is not installed.*magxr\[tensorflow\]"):
-        spec.load()
+        spec.load("transfer")
+    assert spec.load().name == "default"  # which needs none
 
 
 def test_the_card_reads_well(saved):

@@ -296,16 +296,26 @@ def test_a_real_tile(real_data):
     np.testing.assert_array_equal(whole.missing_share, share)
 
 
-@pytest.mark.network_model
-def test_the_shipped_model_on_chunks():
-    """The network itself: chunked equals whole within 1e-5, and no class flips beyond that."""
-    pytest.importorskip("tensorflow", reason="the shipped model needs magxr[tensorflow]")
+def test_the_default_model_on_chunks():
     da = wavy_sea_floor((270, 310), spacing=0.012)
-    whole = classify(da, stride=20).linear_probability
-    assert int(whole.notnull().sum()) == 2 * 4
-    lazy = classify(da.chunk({"lat": 100, "lon": 170}), stride=20, batch=3).linear_probability
+    whole = classify(da, stride=20, doubt=True)
+    assert int(whole.linear_probability.notnull().sum()) == 2 * 4
     with nothing_computes():
-        classify(da.chunk(90), stride=20)
+        lazy = classify(da.chunk({"lat": 100, "lon": 170}), stride=20, batch=3, doubt=True)
+    xr.testing.assert_equal(lazy.compute(scheduler="threads", num_workers=2), whole)
+
+
+@pytest.mark.network_model
+def test_the_transfer_model_on_chunks():
+    """The network itself: chunked equals whole within 1e-5, and no class flips beyond that."""
+    pytest.importorskip("tensorflow", reason="the transfer model needs magxr[tensorflow]")
+    da = wavy_sea_floor((270, 310), spacing=0.012)
+    whole = classify(da, model="transfer", stride=20).linear_probability
+    assert int(whole.notnull().sum()) == 2 * 4
+    lazy = classify(da.chunk({"lat": 100, "lon": 170}), model="transfer", stride=20, batch=3)
+    lazy = lazy.linear_probability
+    with nothing_computes():
+        classify(da.chunk(90), model="transfer", stride=20)
     got = lazy.compute(scheduler="threads", num_workers=2)
     np.testing.assert_allclose(got, whole, rtol=0, atol=1e-5)
     for cut in (0.3, 0.5, 0.7):

@@ -181,12 +181,13 @@ def test_windows_of_another_size_or_head_are_refused():
 
 @pytest.mark.network_model
 @pytest.mark.slow
-def test_the_default_model_on_one_window():
+def test_the_transfer_model_on_one_window():
     da = wavy_sea_floor((260, 260))
-    found = magxr.explain(da, float(da.lat[130]), float(da.lon[130]), check_spacing=False)
+    place = float(da.lat[130]), float(da.lon[130])
+    found = magxr.explain(da, *place, model="transfer", check_spacing=False)
     assert found.shape == (250, 250)
     window = da.sel(lat=found.lat, lon=found.lon).values
-    shipped = spec.load("default")
+    shipped = spec.load("transfer")
     assert found.attrs["probability"] == pytest.approx(
         float(worker.predict(shipped, window[None])[0]), abs=1e-5
     )

@@ -1,6 +1,7 @@
-"""The script that makes the shipped model: labels, windows of a scene, head and card."""
+"""The scripts that make the shipped models: labels, windows of a scene, head and card."""
 
-import importlib.util
+import importlib
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,79 +9,100 @@ import pytest
 
 from magxr.models import spec
 
-ROOT = Path(__file__).resolve().parents[2]
+TOOLS = Path(__file__).resolve().parents[2] / "tools"
 
 
 @pytest.fixture(scope="module")
 def script():
-    where = importlib.util.spec_from_file_location("default_model", ROOT / "tools" / "default_model.py")
-    module = importlib.util.module_from_spec(where)
-    where.loader.exec_module(module)
-    return module
+    sys.path.insert(0, str(TOOLS))
+    yield importlib.import_module
+    sys.path.remove(str(TOOLS))
 
 
-def rows(script, **columns):
+@pytest.fixture(scope="module")
+def tw(script):
+    return script("training_windows")
+
+
+def rows(tw, **columns):
     size = max(np.size(v) for v in columns.values())
-    table = np.zeros((size, len(script.COLUMNS)))
+    table = np.zeros((size, len(tw.COLUMNS)))
     for name, values in columns.items():
-        table[:, script.COLUMNS.index(name)] = values
+        table[:, tw.COLUMNS.index(name)] = values
     return table
 
 
-def test_labels_by_the_70_percent_rule_and_by_what_can_be_seen(script):
-    table = rows(script, linear=[1.0, 0.7, 0.69, 0.31, 0.3, 0.0, 1.0], visible=[1, 0.7, 1, 1, 0, 0, 0.69])
-    assert script.labels_of(table).tolist() == [1, 1, -1, -1, 0, 0, -1]
-    assert script.labels_of(table, visible=0.5).tolist() == [1, 1, -1, -1, 0, 0, 1]
+def test_labels_by_the_70_percent_rule_and_by_what_can_be_seen(tw):
+    table = rows(tw, linear=[1.0, 0.7, 0.69, 0.31, 0.3, 0.0, 1.0], visible=[1, 0.7, 1, 1, 0, 0, 0.69])
+    assert tw.labels_of(table).tolist() == [1, 1, -1, -1, 0, 0, -1]
+    assert tw.labels_of(table, visible=0.5).tolist() == [1, 1, -1, -1, 0, 0, 1]
 
 
 @pytest.mark.slow
-def test_a_scene_gives_the_same_windows_again(script, tmp_path):
-    seed, count = script._write_scene(tmp_path, 3)
-    with np.load(tmp_path / "scene-3.npz", allow_pickle=False) as made:
-        maps, table = made["maps"], made["table"]
-    assert (seed, len(table)) == (3, count)
-    assert maps.dtype == np.float32
-    assert maps.shape[0] == 2
-    assert min(maps.shape[1:]) >= script.SIDE - 5
-    column = {name: table[:, i] for i, name in enumerate(script.COLUMNS)}
-    assert count > 0
-    assert column["missing"].max() <= script.MISSING
-    for name in ("linear", "measured", "noise"):
+def test_a_scene_gives_the_same_windows_again(script, tw, tmp_path):
+    model = script("default_model")
+    count = tw.quietly(model.write_windows, tmp_path, 3)
+    made, table, features = tw.read(tmp_path, "maps", "table", "features")
+    assert len(table) == len(features) == count > 0
+    assert made.dtype == np.float32
+    assert made.shape[0] == 2
+    assert min(made.shape[1:]) >= model.SIDE - 5
+    column = tw.columns(table)
+    assert column["missing"].max() <= tw.MISSING
+    for name in ("linear", "measured", "noise", "patchwork"):
         assert 0 <= column[name].min() <= column[name].max() <= 1
-    assert set(column["row"] % script.STRIDE) == {0}
-    again, same = script.window_rows(3)
-    np.testing.assert_array_equal(again, maps)
+    assert set(column["row"] % tw.STRIDE) == {0}
+    again, same = tw.scene_windows(3, model.SIDE)
+    np.testing.assert_array_equal(again, made)
     np.testing.assert_array_equal(same, table)
+    windows = tw.cut(made, table)
+    assert windows.shape == (count, tw.WINDOW, tw.WINDOW)
+    stage, row, col = table[-1, 1:4].astype(int)
+    np.testing.assert_array_equal(windows[-1], made[stage, row : row + 250, col : col + 250])
 
 
-def test_head_and_card_from_features(script, tmp_path):
+@pytest.fixture
+def work(tw, tmp_path):
+    """Sixty scenes of ten windows, as the script keeps them, whose features tell the classes apart."""
     rng = np.random.default_rng(0)
-    size = 600
-    linear = rng.integers(0, 2, size).astype(float)
-    scene = np.repeat(np.arange(60), 10)
-    table = rows(
-        script,
-        scene=np.where(scene < 40, scene, script.FIRST_TEST + scene),
-        stage=np.arange(size) % 2,
-        linear=linear,
-        visible=1.0,
-        measured=rng.random(size),
-        noise=(linear == 0) & (scene % 4 == 0),
-        spacing=0.72,
-    )
-    features = (rng.normal(size=(size, 1024)) + 0.3 * linear[:, None]).astype("f2")
-    np.savez(tmp_path / "features-0.npz", features=features[:350], table=table[:350])
-    np.savez(tmp_path / "features-1.npz", features=features[350:], table=table[350:])
-    script.make_head(tmp_path, tmp_path / "default", epochs=5, weight_decay=0.0)
-    made = spec.load(tmp_path / "default")
-    assert (made.name, made.window, made.spacing) == ("default", 250, (0.36, 1.0))
-    card = spec.card(tmp_path / "default")
-    assert card["training"]["test"]["windows"] == 200
-    assert card["training"]["train"]["windows"] + card["training"]["validation"]["windows"] == 400
-    assert card["training"]["test"]["accuracy"] > 0.9
+    for number in range(60):
+        linear = rng.integers(0, 2, 10).astype(float)
+        seed = number if number < 40 else tw.FIRST_TEST + number
+        table = rows(
+            tw, scene=seed, stage=np.arange(10) % 2, linear=linear, visible=1.0, measured=rng.random(10),
+            noise=(linear == 0) & (number % 4 == 0), spacing=0.72, texture=np.where(linear == 0, 6.0, -1.0),
+        )  # fmt: skip
+        features = (rng.normal(size=(10, 66)) + 0.8 * linear[:, None]).astype("f4")
+        tw.keep(tmp_path, seed, table=table, features=features)
+        pooled = rng.normal(size=(10, 1024)) + 0.3 * linear[:, None]
+        np.save(tmp_path / f"vgg16-scene-{seed}.npy", pooled.astype("f2"))
+    return tmp_path
+
+
+def test_the_default_model_from_features(script, work):
+    script("default_model").make_model(work, work / "default", work / "pictures")
+    made = spec.load(work / "default")
+    assert (made.name, made.window, made.spacing, made.head) == ("default", 250, (0.36, 1.0), "radial")
+    assert made.doubt_file().is_file()
+    card = spec.card(work / "default")
+    assert card["training"]["test"]["windows"] == 400  # each once, by heads that had not seen its scene
+    assert card["evaluation"]["unseen"]["windows"] == 200
+    assert card["evaluation"]["unseen"]["accuracy"] > 0.9
     low, high = card["training"]["test"]["balanced_interval_by_scene"]
     assert low <= card["training"]["test"]["balanced_accuracy"] <= high
-    assert {"test, gridded", "test, diffused", "test, sparser"} <= set(card["evaluation"])
-    text = (tmp_path / "default" / "card.md").read_text()
-    assert "windows of noise with the spectrum of stripes" in text
-    assert "## Limits" in text
+    assert {"test, half measured", "unseen, half measured, diffused", "unseen, sparser"} <= set(
+        card["evaluation"]
+    )
+    text = (work / "default" / "card.md").read_text()
+    for part in ("windows of noise with the spectrum of stripes", "dykes", "stated coverage", "## Limits"):
+        assert part in text
+    assert {p.name for p in (work / "pictures").iterdir()} == {
+        "default-roc.png", "default-reliability.png", "default-counts.png",
+    }  # fmt: skip
+
+
+def test_the_transfer_model_from_features(script, work):
+    script("transfer_model").make_head(work, work / "transfer", weight_decay=0.0)
+    made = spec.load(work / "transfer")
+    assert (made.name, made.trunk, made.head) == ("transfer", "vgg16-hed", "pooled")
+    assert spec.card(work / "transfer")["evaluation"]["unseen"]["accuracy"] > 0.9

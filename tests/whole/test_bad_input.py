@@ -774,9 +774,10 @@ def test_weights_of_the_trunk(data, tmp_path, monkeypatch, capsys, spoil, error,
     spoil(monkeypatch, tmp_path / "spoil")
     grid = magxr.open_anomaly(data / "good.nc")
     with nothing_computes():
-        refused(error, message, lambda: grid.mag.classify(stride=50))
-        refused(error, message, lambda: magxr.run(grid, tmp_path / "o.zarr", stride=50))
-    assert main(["run", str(data / "good.nc"), "--out", str(tmp_path / "o.zarr"), "--stride", "50"]) == 1
+        refused(error, message, lambda: grid.mag.classify(model="transfer", stride=50))
+        refused(error, message, lambda: magxr.run(grid, tmp_path / "o.zarr", model="transfer", stride=50))
+    asked = ["--out", str(tmp_path / "o.zarr"), "--stride", "50", "--model", "transfer"]
+    assert main(["run", str(data / "good.nc"), *asked]) == 1
     the_only_line(capsys, message)
     assert [p.name for p in tmp_path.iterdir()] == ["spoil"]
 
