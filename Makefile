@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 OUT ?= demo-output
-STRIDE ?= 30
+STRIDE ?= 20
 
 # The release that dask-cuda 26.10 pins; the ordinary environment takes the newest.
 PINNED = dask==2026.7.1 distributed==2026.7.1

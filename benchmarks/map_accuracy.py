@@ -1,6 +1,6 @@
 """Map accuracy of a model on unseen synthetic scenes: the whole workflow, against the truth under each cell.
 
-Training scenes have seeds below 1,000,000, the card's test scenes lie just above; these start at 2,000,000.
+Training scenes count from 0, the card's unseen scenes from 2,000,000; these start at 3,000,000.
 Each scene goes through outliers, gridding, denoising and diffusion with the defaults of `magxr run`, is
 classified and calibrated, and every answered prediction is compared with the truth mask at its centre.
 
@@ -24,7 +24,7 @@ from magxr.models.evaluate import block_interval, confusion
 from magxr.runs.config import RunConfig
 from magxr.synthetic.scenes import training_scenes
 
-FIRST = 2_000_000
+FIRST = 3_000_000
 SIDE = 1000
 SPACING = "0.72 arcmin"
 

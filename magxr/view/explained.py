@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 _UNIT = 32
 """Side of the square, cells, that contributions are told for."""
+_LABELS = {
+    "additive": f"adds to the logit, per {_UNIT} × {_UNIT} cells",
+    "occlusion": "fall of the logit without the part",
+    "gradcam": "Grad-CAM",
+}
 _GREYS = 0.35
 """How dark the anomaly under the contributions is at most."""
 
@@ -52,8 +57,9 @@ def explanation_figure(
     Returns
     -------
     matplotlib.figure.Figure
-        Green speaks for linear, purple against. Contributions are counted per 32 x 32 cells, about what one
-        cell of the network's last feature map stands for, so that the numbers are of the logit's size.
+        Green speaks for linear, purple against. Contributions that sum to the logit are counted per 32 x 32
+        cells, about what one cell of the network's last feature map stands for, so that the numbers are of
+        its size.
 
     Raises
     ------
@@ -64,7 +70,8 @@ def explanation_figure(
     from matplotlib.colors import Normalize
 
     da = anomaly_of(anomaly, variable)
-    whole = explained.attrs.get("method") != "gradcam"
+    method = explained.attrs.get("method", "additive")
+    summed, signed = method == "additive", method != "gradcam"
     try:
         window = da.sel({d: explained[d] for d in explained.dims})
     except (KeyError, ValueError) as error:
@@ -80,21 +87,24 @@ def explanation_figure(
     grey = 1.0 - _GREYS * np.clip(0.5 - 0.5 * under.values / reach, 0.0, 1.0)
     shown = {"origin": "lower", "interpolation": "nearest", "aspect": under.aspect}
     right.imshow(grey, extent=under.extent, cmap="gray", vmin=0, vmax=1, **shown)
-    values = over.values * (_UNIT**2 if whole else 1)
+    values = over.values * (_UNIT**2 if summed else 1)
     top = maps.symmetric_limit(values) if limit is None else float(limit)
     colours, norm = colormap("probability"), Normalize(-top, top)
     opacity = 0.15 + 0.65 * np.clip(np.abs(values) / top, 0, 1)
     right.imshow(values, extent=over.extent, cmap=colours, norm=norm, alpha=opacity, **shown)
     maps.frame(right, under)
-    label = f"adds to the logit, per {_UNIT} × {_UNIT} cells" if whole else "Grad-CAM"
-    ends = "neither" if np.abs(values).max() <= top else "both" if whole else "max"
+    ends = "neither" if np.abs(values).max() <= top else "both" if signed else "max"
+    label = _LABELS[method]
     bar = maps.colour_bar(right, ScalarMappable(norm, colours), label, extend=ends, extendfrac=0.03)
-    if not whole:
+    if not signed:
         bar.ax.set_ylim(0, top)
     right.tick_params(labelleft=False)
     title, said = "b  For linear (green)", f"logit {told['logit']:+.2f}"
-    if whole:
+    if signed:
         title += ", against (purple)"
+    if method == "occlusion":
+        said += "; every part taken for missing in turn"
+    if summed:
         placed = told["logit"] - told["elsewhere"]
         said += f": {placed:+.2f} from these cells, {told['elsewhere']:+.2f} without a place"
     maps.heading(right, title, said)

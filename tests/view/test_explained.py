@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
 from magxr.errors import ParameterError
 from magxr.testing import wavy_sea_floor
@@ -45,6 +46,17 @@ def test_gradcam_has_no_unit_and_one_colour(da):
     right = [a for a in figure.axes if a.get_images()][1]
     np.testing.assert_allclose(right.get_images()[1].get_array(), explained(da, "gradcam"))
     assert right.get_title(loc="left") == "b  For linear (green)"
+
+
+def test_occlusion_is_no_sum(da):
+    found = explained(da, "occlusion").assign_attrs(elsewhere=float("nan"))
+    figure = explanation_figure(da, found)
+    figure.canvas.draw()
+    right = [a for a in figure.axes if a.get_images()][1]
+    np.testing.assert_allclose(right.get_images()[1].get_array(), found)
+    assert [t.get_text() for t in right.texts] == ["logit +1.50; every part taken for missing in turn"]
+    words = [t.get_text() for t in figure.findobj(Text)]
+    assert "fall of the logit without the part" in words
 
 
 def test_another_map_is_refused(da):
