@@ -15,7 +15,7 @@ import argparse
 import logging
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import judging
 import numpy as np
@@ -34,6 +34,8 @@ SIDE = 500
 FOLDS = 5
 MISSED = 0.05
 """Share of either class whose prediction set may miss it."""
+SHOWN = 300
+"""Unseen scenes that examples are drawn from."""
 LIMITS = (
     "Trained on synthetic maps only. On real maps expect it to be wrong more often than the table says; see "
     "docs/results.md for what it made of two real tiles.",
@@ -91,7 +93,7 @@ def doubt_words(
     wrong = (probability >= 0.5) != (label == 1)
 
     def share(of: NDArray[np.bool_]) -> str:
-        return f"{int(of.sum())} of {of.size} ({100 * of.mean():.1f} %)"
+        return f"{int(of.sum())} of {of.size} ({100 * of.sum() / max(of.size, 1):.1f} %)"
 
     return {
         "prediction sets": f"stated coverage {100 * (1 - MISSED):.0f} % of either class; found on unseen "
@@ -101,6 +103,21 @@ def doubt_words(
         f"labelled windows; wrong among those {share(wrong[known & new])}, among the others "
         f"{share(wrong[known & ~new])}",
     }
+
+
+def examples(out: Path, model: TrainedModel) -> Any:
+    """Return a figure of unseen windows, called right and called wrong."""
+    from magxr.view.judged import examples_figure
+
+    windows, labels, probability = [], [], []
+    for file in [f for f in tw.scenes(out) if int(f.stem.split("-")[1]) >= tw.FIRST_TEST][:SHOWN]:
+        with np.load(file, allow_pickle=False) as scene:
+            table, label = scene["table"], tw.labels_of(scene["table"])
+            well = (label >= 0) & (tw.columns(table)["measured"] >= tw.MEASURED)
+            windows.append(tw.cut(scene["maps"], table[well]))
+            probability.append(model.head.probability(scene["features"][well]))
+        labels.append(label[well])
+    return examples_figure(*(np.concatenate(part) for part in (windows, labels, probability)))
 
 
 def make_model(out: Path, to: Path, pictures: Path) -> None:
@@ -169,6 +186,7 @@ def make_model(out: Path, to: Path, pictures: Path) -> None:
     sets = {"half measured": unseen & well, "sparser": unseen & ~well}
     truth = {n: (label[m], probability[m]) for n, m in sets.items() if m.any()}
     for name, figure in (
+        ("examples", examples(out, model)),
         ("roc", roc_figure({n: (roc(*t), precision_recall(*t)) for n, t in truth.items()})),
         ("reliability", reliability_figure({n: reliability(*t) for n, t in truth.items()})),
         ("counts", confusion_figure({n: confusion(*t) for n, t in truth.items()})),

@@ -73,7 +73,8 @@ def work(tw, tmp_path):
             noise=(linear == 0) & (number % 4 == 0), spacing=0.72, texture=np.where(linear == 0, 6.0, -1.0),
         )  # fmt: skip
         features = (rng.normal(size=(10, 66)) + 0.8 * linear[:, None]).astype("f4")
-        tw.keep(tmp_path, seed, table=table, features=features)
+        maps = rng.normal(size=(2, 250, 250)).astype("f4")
+        tw.keep(tmp_path, seed, maps=maps, table=table, features=features)
         pooled = rng.normal(size=(10, 1024)) + 0.3 * linear[:, None]
         np.save(tmp_path / f"vgg16-scene-{seed}.npy", pooled.astype("f2"))
     return tmp_path
@@ -97,7 +98,7 @@ def test_the_default_model_from_features(script, work):
     for part in ("windows of noise with the spectrum of stripes", "dykes", "stated coverage", "## Limits"):
         assert part in text
     assert {p.name for p in (work / "pictures").iterdir()} == {
-        "default-roc.png", "default-reliability.png", "default-counts.png",
+        "default-roc.png", "default-reliability.png", "default-counts.png", "default-examples.png",
     }  # fmt: skip
 
 
