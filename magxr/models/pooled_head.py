@@ -9,6 +9,7 @@ import numpy as np
 
 from magxr.errors import ModelError
 from magxr.models import archive
+from magxr.models.spread import standardised
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,8 +47,7 @@ class PooledHead:
 
     def standardise(self, features: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return features with zero mean and unit variance over the training windows."""
-        shifted = np.asarray(features, dtype=np.float64) - self.mean
-        return np.asarray(shifted / self.scale, dtype=np.float64)
+        return standardised(features, self.mean, self.scale)
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """Return what the head's file holds, by name."""

@@ -11,6 +11,7 @@ from magxr.models import split as splits
 from magxr.models.fit import Progress, class_weights, cross_entropy
 from magxr.models.pooled_head import sigmoid
 from magxr.models.radial_head import RadialHead, closeness
+from magxr.models.spread import standardised
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -96,13 +97,13 @@ def solve(
         raise ParameterError(msg)
     chosen = np.sort(np.random.default_rng(seed).choice(rows, count, replace=False))
     # rounded as the file rounds them: the heights, found last, make up for it
-    landmarks = _standardised(samples.features.read(chosen), spread).astype(np.float32)
+    landmarks = standardised(samples.features.read(chosen), *spread).astype(np.float32)
     known = max(1, int(np.isfinite(spread[1]).sum()))
     narrowness, tilt = float(np.float32(NARROWNESS / known)), float(np.sqrt(FLATNESS / known))
     axes = _axes(landmarks, narrowness)
     parts = []
     for group, values in samples.in_order(rows):
-        z = _standardised(values, spread)
+        z = standardised(values, *spread)
         parts.append((group, np.hstack([closeness(z, landmarks, narrowness) @ axes, tilt * z])))
     order, x = np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
     truth = labels.astype(np.float64)
@@ -143,8 +144,3 @@ def _least(x: Floats, y: Floats, weight: Floats, decay: float) -> tuple[Floats, 
     start = np.zeros(x.shape[1] + 1)
     found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 1000, "gtol": 1e-7})
     return np.asarray(found.x, np.float64), int(found.nit)
-
-
-def _standardised(values: NDArray[np.floating], spread: tuple[NDArray[Any], NDArray[Any]]) -> Floats:
-    mean, scale = spread
-    return np.asarray((values.astype(np.float64) - mean) / scale, np.float64)

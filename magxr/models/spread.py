@@ -1,4 +1,4 @@
-"""Mean and standard deviation of every feature, block by block."""
+"""Mean and standard deviation of every feature, block by block, and features in units of them."""
 
 from __future__ import annotations
 
@@ -42,6 +42,13 @@ def spread_of(blocks: Iterable[NDArray[np.floating]]) -> tuple[NDArray[np.float3
     scale = np.sqrt(squares / max(count, 1))
     scale[scale <= _WEAKEST * np.maximum(np.abs(mean), _WEAKEST)] = np.inf
     return mean.astype(np.float32), scale.astype(np.float32)
+
+
+def standardised(
+    features: NDArray[np.floating], mean: NDArray[np.floating], scale: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """Return features, (n, d), less their mean, over their deviation; 0 where that is infinite."""
+    return np.asarray((np.asarray(features, np.float64) - mean) / scale, np.float64)
 
 
 def _moments(part: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
