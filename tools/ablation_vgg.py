@@ -12,7 +12,7 @@ import training_windows as tw
 from ablation_judge import unseen
 from transfer_model import features_file
 
-from magxr.errors import StoreError
+from magxr.errors import ModelError, StoreError
 from magxr.models import split as splits
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ EPOCHS = 4
 BATCH = 16
 RATE = 1e-5
 """Learning rate of the last block."""
+_FLAT = 1e-8
+"""Variance of a channel that counts as none."""
 
 
 @lru_cache(maxsize=1)
@@ -108,6 +110,9 @@ def tuning(data: Data) -> tuple[Answers, Answers]:
         maps[~test], label[~test].astype("f4"), batch_size=BATCH, epochs=EPOCHS, verbose=0,
         sample_weight=(0.5 / share[label[~test]]).astype("f4"),
     )  # fmt: skip
+    if not all(np.isfinite(w).all() for w in model.get_weights()):
+        msg = f"tuning at a learning rate of {RATE:g} left weights that are not finite; lower it"
+        raise ModelError(msg)
     _log.info("loss of the tuned block by epoch: %s", np.round(history.history["loss"], 4))
     after = model.predict(maps[test], batch_size=BATCH, verbose=0)[:, 0]
     found = np.full((2, data.label.size), np.nan, np.float32)
@@ -154,15 +159,17 @@ def _fourth_pooling(data: Data, picked: NDArray[np.int64]) -> NDArray[np.float16
 
 def _last_block(keras: Any) -> Any:
     """Return a model from the fourth pooling to means and standard deviations of the last."""
-    from magxr.models.architectures import pooled_features
-
     trunk = _trunk(keras)
     names = [layer.name for layer in trunk.layers]
     image = x = keras.Input(trunk.get_layer("block4_pool").output.shape[1:])
     for layer in trunk.layers[names.index("block4_pool") + 1 :]:
         layer.trainable = True
         x = layer(x)
-    return pooled_features(keras, keras.Model(image, x))
+    mean = keras.ops.mean(x, axis=(1, 2), keepdims=True)
+    variance = keras.ops.mean(keras.ops.square(x - mean), axis=(1, 2))
+    # a channel may be 0 all over a window: the root of 0 has no slope, and its NaN would spoil the block
+    spread = keras.ops.sqrt(keras.ops.maximum(variance, _FLAT))
+    return keras.Model(image, keras.ops.concatenate([keras.ops.squeeze(mean, axis=(1, 2)), spread], axis=-1))
 
 
 def _with_head(keras: Any, block: Any, head: Any) -> Any:

@@ -175,3 +175,19 @@ def test_a_tile_is_one_block(script, judge):
     assert both.shape == (judge.FOLDS, 2)
     assert ((both == splits.TEST).sum(axis=0) == 1).all()
     assert both[:, 0].tolist() != both[:, 1].tolist()
+
+
+@pytest.mark.network_model
+def test_a_channel_without_values_leaves_the_tuned_block_finite(script):
+    """The standard deviation of a constant channel has no slope: a NaN there gave 0.5 for every window."""
+    from magxr.models import engine
+    from magxr.models.pooled_head import PooledHead
+
+    vgg, keras = script("ablation_vgg"), engine.start()
+    ones = np.ones(1024, "f4")
+    model = vgg._with_head(keras, vgg._last_block(keras), PooledHead(0 * ones, ones, 0.01 * ones, 0.0))
+    before = [w.copy() for w in model.get_weights()]
+    model.train_on_batch(np.zeros((2, 15, 15, 512), "f4"), np.array([0.0, 1.0], "f4"))
+    after = model.get_weights()
+    assert all(np.isfinite(w).all() for w in after)
+    assert any(not np.array_equal(a, b) for a, b in zip(after, before, strict=True))
