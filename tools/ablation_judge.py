@@ -135,7 +135,7 @@ def unseen(
 
 
 def kept(data: Data, row: Row) -> Answers:
-    """Return a row's answers, made at most once for the same windows."""
+    """Return a row's answers, made once for the same windows: remove its file to try another recipe."""
     from magxr.models.checkpoint import fingerprint
 
     path = data.keep / (re.sub(r"\W+", "-", row.file or row.name) + ".npz")
@@ -143,7 +143,10 @@ def kept(data: Data, row: Row) -> Answers:
     if not path.exists():
         answers = row.make(data)
         data.keep.mkdir(parents=True, exist_ok=True)
-        np.savez(path, answers=answers, of=of)
+        part = path.with_suffix(".part")
+        with part.open("wb") as stream:
+            np.savez(stream, answers=answers, of=of)
+        part.rename(path)
         _log.info("%s", path.stem)
     with np.load(path, allow_pickle=False) as found:
         if str(found["of"]) != of:

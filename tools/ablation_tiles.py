@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import training_windows as tw
+from ablation_judge import FOLDS
 
 import magxr
 from benchmarks import real_tiles
@@ -76,7 +77,7 @@ def self_trained(data: Data) -> Answers:
 
 def _block(number: int) -> NDArray[np.int8]:
     """Return the sets of a tile, shape (folds, 1): one block, tested in one fold."""
-    codes = np.full((5, 1), splits.TRAIN, np.int8)
+    codes = np.full((FOLDS, 1), splits.TRAIN, np.int8)
     codes[number], codes[number + 1] = splits.TEST, splits.VALIDATION
     return codes
 

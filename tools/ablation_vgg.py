@@ -137,8 +137,9 @@ def _fourth_pooling(data: Data, picked: NDArray[np.int64]) -> NDArray[np.float16
     """Return the maps of the fourth pooling, run once and kept: all before it stays as it is."""
     from magxr.kernels.minmax import minmax
     from magxr.models import engine
+    from magxr.models.checkpoint import fingerprint
 
-    path = data.keep / "fourth-pooling.npy"
+    path = data.keep / f"fourth-pooling-{fingerprint(data.table[picked])[:12]}.npy"
     if path.exists():
         return np.load(path, allow_pickle=False)
     windows = data.windows(SPARSE)[np.searchsorted(np.flatnonzero(data.every(SPARSE)), picked)]
