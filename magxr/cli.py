@@ -103,6 +103,9 @@ def _run_parser(commands: argparse._SubParsersAction[_Parser]) -> None:
     p.add_argument(
         "--check-spacing", choices=["yes", "warn", "no"], help="a spacing foreign to the model: refuse"
     )
+    p.add_argument(
+        "--doubt", action="store_true", default=None, help="also tell how sure the model is, if it knows"
+    )
     p.add_argument("--chunk", type=int, help="longest side of a chunk, cells (about 1024)")
     p.add_argument("--scheduler", help="threads, sync, processes or a Dask scheduler's address")
     p.add_argument("--overwrite", action="store_true", default=None, help="replace an existing store")

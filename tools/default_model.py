@@ -61,10 +61,8 @@ def write_windows(out: Path, seed: int) -> int:
 
 def trained(features: NDArray[np.float32], table: tw.Table) -> tuple[TrainedModel, Doubt]:
     """Cross-validate by scene on labelled windows; return the ensemble and what it knows of its doubt."""
-    from magxr.models.conformal import calibrate_sets
-    from magxr.models.doubt import Doubt
+    from magxr.models.doubt import from_folds
     from magxr.models.folds import fold_codes
-    from magxr.models.novelty import fit_novelty
     from magxr.models.train import Protocol, train_on_features
 
     label, scene = tw.labels_of(table).astype(int), tw.columns(table)["scene"].astype(int)
@@ -73,8 +71,7 @@ def trained(features: NDArray[np.float32], table: tw.Table) -> tuple[TrainedMode
         features, label, codes, Protocol(balanced=True), head="aligned",
         window=tw.WINDOW, how={"split": "scenes", "folds": FOLDS},
     )  # fmt: skip
-    sets = calibrate_sets(label, model.out_of_fold, scene, alpha=MISSED)
-    return model, Doubt(sets, fit_novelty(features, scene))
+    return model, from_folds(label, model.out_of_fold, features, scene, alpha=MISSED)
 
 
 def doubt_words(

@@ -80,7 +80,7 @@ class ModelSpec:
         """Return the file with what the model knows of its own doubt, which lies beside its head."""
         path = self.head_file().with_name(DOUBT_FILE)
         if self.doubt_sha256 is None or not path.is_file():
-            fix = "train it with magxr train --folds, or use the model 'default'"
+            fix = "train one with magxr train --folds and enough blocks, or use the model 'default'"
             lost = f"{path} is missing; restore it" if self.doubt_sha256 else f"it was made without; {fix}"
             msg = f"model {self.name!r} cannot tell how sure it is: {lost}"
             raise ModelError(msg)

@@ -69,6 +69,8 @@ class RunConfig:
     """Largest share of missing or filled cells in a window that is still answered."""
     check_spacing: bool | Literal["warn"] = True
     """Whether a spacing that the model was not trained for is refused, warned of, or accepted."""
+    doubt: bool = False
+    """Whether the store also tells how sure the model is, where it was trained to know."""
     edges: Literal["none", "pad"] = "none"
     """Whether windows beyond the map's edge are padded or have no answer."""
     neighbours: int | None = None

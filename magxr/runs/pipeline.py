@@ -159,6 +159,7 @@ def predicted(maps: xr.Dataset, config: RunConfig, spec: ModelSpec) -> xr.Datase
         max_missing=config.max_missing,
         edges=config.edges,
         check_spacing=config.check_spacing,
+        doubt=config.doubt,
     )
     return calibrate(raw, neighbours=config.votes(spec.window))
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from magxr.errors import GridError, StoreError
+from magxr.errors import GridError, MagxrWarning, ParameterError, StoreError
 from magxr.geogrid import describe
 from magxr.io.read import open_anomaly
 from magxr.io.store import is_zarr
+from magxr.models import card
 from magxr.models.backbones import EMBEDDED
+from magxr.models.doubt import from_folds
 from magxr.models.heads import FEATURES, check_head
 from magxr.models.split import block_ids
 from magxr.models.train import train
@@ -23,8 +26,11 @@ from magxr.steps.windows import windows
 if TYPE_CHECKING:
     import xarray as xr
 
+    from magxr.models.doubt import Doubt
+    from magxr.models.features import Features
     from magxr.models.spec import ModelSpec
     from magxr.models.train import HeadName
+    from magxr.models.trained import TrainedModel
 
 WINDOW = 250
 """Side of a window, cells: what the shipped trunk and the paper use."""
@@ -75,7 +81,8 @@ def train_from_labels(
     block : int
         Side of a block, cells.
     folds, members : int
-        Cross-validate, and average over seeds; see `magxr.models.train.train`.
+        Cross-validate, and average over seeds; see `magxr.models.train.train`. With folds the model also
+        knows its doubt (`magxr.models.doubt`), if there are enough blocks of both classes: else a warning.
     cache : str or Path, optional
         Folder of features, see `magxr.steps.features.features`: a second training runs no trunk.
     checkpoint : str or Path, optional
@@ -109,10 +116,11 @@ def train_from_labels(
         given = features(
             chosen.anomaly, trunk=trunk, trunk_weights=trunk_weights, kind=str(FEATURES[head]), cache=cache
         )
+    blocks = block_ids(positions, block=block) if split == "block" else None
     model = train(
         chosen.anomaly.data if given is None else None,
         truth,
-        groups=block_ids(positions, block=block) if split == "block" else None,
+        groups=blocks,
         positions=positions,
         split=split,
         folds=folds,
@@ -130,12 +138,26 @@ def train_from_labels(
     )
     grid, _ = describe(ds.anomaly)
     arcmin = grid.spacing[0] * 60
-    spec = model.save(
+    spec = card.save(
+        model,
         out,
         spacing=(0.8 * arcmin, 1.25 * arcmin),
         trained_on=f"{truth.size} windows labelled in {Path(labels).name}",
+        doubt=None if folds is None else _doubt(model, truth, given, blocks),
     )
     return spec, model.report
+
+
+def _doubt(model: TrainedModel, truth: Any, given: Features | None, blocks: Any) -> Doubt | None:
+    """Return what the model knows of its doubt; a model that cannot know it is saved without."""
+    assert given is not None  # a CNN is not cross-validated
+    assert model.out_of_fold is not None
+    try:
+        return from_folds(truth, model.out_of_fold, given.read(), blocks)
+    except ParameterError as error:
+        msg = f"the model will not tell how sure it is: {error}"
+        warnings.warn(msg, MagxrWarning, stacklevel=3)
+        return None
 
 
 def _labelled(cut: xr.Dataset, labels: str | Path, max_missing: float) -> tuple[xr.Dataset, Any]:

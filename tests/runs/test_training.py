@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from magxr.cli import main
-from magxr.errors import StoreError
+from magxr.errors import MagxrWarning, ModelError, StoreError
 from magxr.io.labels import write_labels
 from magxr.models.spec import card, load
 from magxr.runs.training import train_from_labels
@@ -48,3 +48,21 @@ def test_trains_from_a_label_table(tmp_path, capsys, monkeypatch):
     assert (report["members"], report["folds"], len(report["test_by_fold"])) == (6, 3, 3)
     assert report["test"]["windows"] == np.sum(labels.label.values >= 0)
     assert len(list((tmp_path / "state").iterdir())) == 6
+    assert load(tmp_path / "folds").doubt_file().is_file()
+
+
+def test_a_model_of_few_windows_is_saved_without_its_doubt_and_says_so(tmp_path):
+    made = scene(14, (700, 700), kind="mixed", holes=False, tracks="full")
+    made[["anomaly"]].to_zarr(tmp_path / "map.zarr", consolidated=False)
+    labels = label_windows(windows(made[["anomaly"]], stride=150), mask=made["linear"], labeller="truth")
+    write_labels(labels, tmp_path / "labels.csv")
+    asked = {"stride": 150, "head": "aligned", "folds": 3, "split": "random"}
+    with pytest.warns(
+        MagxrWarning, match="will not tell how sure it is: .* blocks with .* windows are too few"
+    ):
+        made, _ = train_from_labels(
+            tmp_path / "map.zarr", tmp_path / "labels.csv", tmp_path / "model", **asked
+        )
+    assert made.doubt_sha256 is None
+    with pytest.raises(ModelError, match=r"cannot tell how sure it is: .*magxr train --folds"):
+        made.doubt_file()
