@@ -19,7 +19,6 @@ from magxr.models.radial_fit import solve
 from magxr.models.spread import spread_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -75,12 +74,21 @@ def attempt(task: Task, codes: NDArray[np.int8], seed: int, step: int = 1, name:
         rows = np.flatnonzero(codes == splits.TRAIN)
         spread = spread_of(values for _, values in task.samples.in_order(rows))
     tried: list[dict[str, Any]] = []
+    head: PooledHead | DenseHead | RadialHead | CnnHead
     for number in range(task.retries + 1):
         own = seed + number * step
-        trained, progress = _trained(task, codes, spread, own, name)
+        learner: Learner | None = None
+        if spread is not None and task.head == "radial":
+            head, progress = solve(task.samples, task.labels, codes, task.protocol, own, spread)
+        else:
+            learner = _learner(task, spread, own)
+            about = [task.about, task.head, task.outputs, asdict(task.protocol), own, task.samples.memory]
+            kept = checkpoint_in(task.checkpoint, f"{name}-seed{own}", [*about, codes.tolist()])
+            progress = fit(learner, task.samples, task.labels, codes, task.protocol, own, kept)
+            head = learner.head()
         trouble, probability = progress.trouble, np.empty(0, np.float32)
         if trouble is None:
-            head, probability = trained()
+            probability = _answers(learner, head, task.samples)
             trouble = collapsed(probability[codes == splits.TRAIN])
         tried.append({"seed": own, "collapsed": trouble})
         if trouble is None:
@@ -92,25 +100,6 @@ def attempt(task: Task, codes: NDArray[np.int8], seed: int, step: int = 1, name:
         f"learning_rate={task.protocol.learning_rate}, or check that windows of the two labels differ at all"
     )
     raise CollapseError(msg)
-
-
-def _trained(
-    task: Task, codes: NDArray[np.int8], spread: Spread | None, seed: int, name: str
-) -> tuple[Callable[[], tuple[Any, NDArray[np.float32]]], Progress]:
-    """Return what gives the head and its answers to all windows, and how training went."""
-    if spread is not None and task.head == "radial":
-        solved, progress = solve(task.samples, task.labels, codes, task.protocol, seed, spread)
-        return lambda: (solved, _answers(None, solved, task.samples)), progress
-    learner = _learner(task, spread, seed)
-    about = [task.about, task.head, task.outputs, asdict(task.protocol), seed, task.samples.memory]
-    kept = checkpoint_in(task.checkpoint, f"{name}-seed{seed}", [*about, codes.tolist()])
-    progress = fit(learner, task.samples, task.labels, codes, task.protocol, seed, kept)
-
-    def answered() -> tuple[Any, NDArray[np.float32]]:
-        head = learner.head()
-        return head, _answers(learner, head, task.samples)
-
-    return answered, progress
 
 
 def _learner(task: Task, spread: Spread | None, seed: int) -> Learner:

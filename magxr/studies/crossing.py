@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 PROTOCOL = Protocol(weight_decay=0.01, balanced=True)
-"""How heads are trained: as that of the model that comes with magxr was."""
+"""How heads are trained: as that of the model "transfer"."""
 DRAWS = 2000
 """Redraws of blocks for an interval."""
 

@@ -132,7 +132,7 @@ def tune(
     of a cell is not seen by what foretells it, so that smoothing noise gains and smoothing stripes away
     loses. With ``measured``, or where the coordinate ``filled`` says so, all else is interpolated anew
     without the discs; where less than half of the cells were measured the radius is W / 4. With labels: a
-    logistic head on the features, trained as that of the model that comes with magxr, cross-validated by
+    logistic head on the features, trained as that of the model "transfer", cross-validated by
     blocks that share no cell with what it is trained on; the gain is that in balanced accuracy. Intervals
     redraw blocks 2000 times.
 
