@@ -92,7 +92,7 @@ def _cleaning(found: Findings) -> tuple[Any, str, str]:
 def _prediction(found: Findings) -> tuple[Any, str, str]:
     fig = prediction_figure(found.maps["anomaly"], found.result)
     text = (
-        "Dark shade: nonlinear. Hatching: no answer. Beside it the network's probabilities and those after "
+        "Dark shade: nonlinear. Hatching: no answer. Beside it the model's probabilities and those after "
         "the neighbours' vote (Figs 10 and 11 of the paper)."
     )
     return fig, "Where the anomalies are linear", text

@@ -1,4 +1,4 @@
-"""Step 9, second half: let neighbours settle what the network left open, and count the linear cells."""
+"""Step 9, second half: let neighbours settle what the model left open, and count the linear cells."""
 
 from __future__ import annotations
 

@@ -96,21 +96,33 @@ class ModelNote:
 
     @classmethod
     def of_card(cls, card: Mapping[str, Any], not_trained_on: str = "") -> ModelNote:
-        """Sum up a model card (`magxr.models.spec.card`): every accuracy with its interval and its count."""
+        """Sum up a model card (`magxr.models.spec.card`): accuracies with their intervals and counts.
+
+        Of an evaluation by parts, those of the whole and of its first division; the card has the rest.
+        """
         spec, training = card["spec"], card["training"]
         low, high = spec["spacing"]
         facts: dict[str, Any] = {
             "input": f"windows of {spec['window']} x {spec['window']} cells at {low:g} to {high:g} arcmin",
-            "trunk": f"{spec['trunk']}, SHA-256 {spec['trunk_sha256']}",
+            **_seen_by(spec),
             "head": f"{spec['head']}, {text_of(training['parameters'])} trained parameters",
         }
-        tables = {f"{k} set": training[k] for k in ("validation", "test") if k in training}
+        tables = {k: training[k] for k in ("validation", "test") if k in training}
         for name, table in {**tables, **card.get("evaluation", {})}.items():
+            if name.count(", ") > 1:
+                continue
             span = " to ".join(f"{100 * v:.1f}" for v in table["accuracy_interval"])
             facts[f"accuracy, {name}"] = (
                 f"{100 * table['accuracy']:.1f} % of {table['windows']} windows (Wilson 95 %: {span} %)"
             )
         return cls(spec["name"], spec["sha256"], facts, spec["trained_on"], not_trained_on)
+
+
+def _seen_by(spec: Mapping[str, Any]) -> dict[str, str]:
+    """Return what makes features of a window: a trunk, or measuring."""
+    if not spec["trunk_sha256"]:
+        return {"features": f"{spec['features']}, without a trunk"}
+    return {"trunk": f"{spec['trunk']}, SHA-256 {spec['trunk_sha256']}"}
 
 
 @dataclass(frozen=True, slots=True)

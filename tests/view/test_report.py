@@ -182,9 +182,15 @@ def test_a_model_card_is_summed_up_with_intervals():
     assert note.sha256 == told["spec"]["sha256"]
     assert note.not_trained_on == "real maps"
     test = told["training"]["test"]
-    text = note.facts["accuracy, test set"]
+    text = note.facts["accuracy, test"]
     assert f"{100 * test['accuracy']:.1f} % of {test['windows']} windows" in text
     assert f"{100 * test['accuracy_interval'][0]:.1f} to" in text
+    assert note.facts["features"] == "alignment, without a trunk"
+    assert [k for k in note.facts if k.startswith("accuracy")] == [
+        "accuracy, test", "accuracy, test, half measured", "accuracy, test, sparser",
+        "accuracy, unseen", "accuracy, unseen, half measured", "accuracy, unseen, sparser",
+    ]  # fmt: skip
+    assert ModelNote.of_card(card("transfer")).facts["trunk"].startswith("vgg16-hed, SHA-256 4502")
 
 
 def test_shares_count_every_cell():
