@@ -1,10 +1,8 @@
 """What `magxr.tune` gains where the truth is known, against diffusions that are fixed.
 
 Scenes have a field without noise beside the surveyed one. Every scene is cleaned by no diffusion, by every
-candidate of the rule, and by what tuning chooses without labels.
-
-With ``--labels`` windows of the western half of every scene, labelled by the truth, tune and train a head,
-and windows of the eastern half, which neither has seen, are told by it.
+candidate of the rule, and by what tuning chooses without labels. With ``--labels`` windows of the western
+half of every scene, labelled by the truth, tune and train a head, which tells those of the eastern half.
 """
 
 from __future__ import annotations
@@ -12,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import warnings
+from collections import defaultdict
 
 import numpy as np
 
@@ -21,19 +20,14 @@ from magxr.kernels.alignment import alignment
 from magxr.models.compare import compare
 from magxr.models.evaluate import confusion
 from magxr.models.split import TEST, TRAIN
+from magxr.studies.candidates import Candidate
 from magxr.studies.crossing import out_of_fold
-from magxr.synthetic.scenes import scene as mixed_scene
-from magxr.synthetic.scenes import training_scenes
+from magxr.synthetic import scenes
 
-FIRST = 3_100_000
-"""Seed of the first scene; rules and thresholds were looked at on scenes from 3,000,000."""
-
-FIRST_LABELLED = 4_000_000
-"""Seed of the first scene with labels."""
+FIRST, FIRST_LABELLED = 3_100_000, 4_000_000
+"""Seeds of the first scene; rules and thresholds were looked at on scenes from 3,000,000."""
 WINDOWS = {"size": 120, "stride": 40}
 """Of windows with labels, cells: half a scene of 900 has too few of 250 for folds that hold both classes."""
-MAX_MISSING = 0.2
-"""Share of a window that may be missing, as for a run."""
 
 
 def measured(field, scene, cells, rho):
@@ -64,7 +58,7 @@ def table(gridded, linear, half):
     """Labels of the windows of a half that a run would answer."""
     found = cut(gridded, half)
     labels = magxr.label_windows(found, mask=linear).compute()
-    known = found["missing_share"].values <= MAX_MISSING
+    known = found["missing_share"].values <= 0.2  # as a run's max_missing
     return labels.isel(window=known & (labels["label"].values >= 0))
 
 
@@ -77,20 +71,13 @@ def told(field, tables):
     return out_of_fold(numbers, truth, codes[None])[codes == TEST]
 
 
-def applied(tuned, field):
-    """The field cleaned as tuned."""
-    field = field if tuned.variance is None else magxr.denoise(field, variance=tuned.variance)
-    return field if tuned.chosen is None else magxr.diffuse(field, **tuned.chosen)
-
-
 def labelled(first: int, count: int, side: int) -> None:
     """Print one line a scene, then how diffusions compare on the halves that tuning never saw."""
-    kept: dict[str, list] = {}
-    meters, off = [], 0
+    kept: dict[str, list] = defaultdict(list)
+    meters = []
     for seed in range(first, first + count):
-        scene = mixed_scene(seed, (side, side), kind="mixed")
-        gridded = magxr.grid(magxr.remove_outliers(scene, variable="anomaly"), variable="anomaly")
-        gridded = gridded["anomaly"].compute()
+        scene = scenes.scene(seed, (side, side), kind="mixed")
+        gridded = magxr.grid(magxr.remove_outliers(scene, variable="anomaly"), variable="anomaly")["anomaly"]
         tables = [table(gridded, scene["linear"], half) for half in (0, 1)]
         counts = [np.bincount(t["label"].values, minlength=2).tolist() for t in tables]
         try:
@@ -100,18 +87,18 @@ def labelled(first: int, count: int, side: int) -> None:
         except ParameterError as error:  # or a fold of the tuner does
             print(f"{seed}: left out, windows {counts}: {error}", flush=True)
             continue
-        fields = {"off": gridded, "defaults": magxr.diffuse(gridded), "tuned": applied(tuned, gridded)}
-        answers = {"scene": np.full(sum(counts[1]), seed), "truth": tables[1]["label"].values.astype(int)}
-        answers |= {name: told(field, tables) for name, field in fields.items()}
-        for name, values in answers.items():
-            kept.setdefault(name, []).append(values)
-        off += tuned.chosen is None
+        chosen = Candidate("tuned", tuned.chosen, tuned.variance).applied(gridded)
+        fields = {"off": gridded, "defaults": magxr.diffuse(gridded), "tuned": chosen}
+        kept["scene"].append(np.full(sum(counts[1]), seed))
+        kept["truth"].append(tables[1]["label"].values.astype(int))
+        for name, field in fields.items():
+            kept[name].append(told(field, tables))
         taken = [json.loads(how) == tuned.chosen for how in tuned.table["diffuse"].values]
         at = tuned.table.isel(candidate=int(np.argmax(taken if any(taken) else tuned.table["gain"].values)))
-        meters.append([float(at[f"noise_{when}"]) for when in ("before", "after")])
-        scores = [f"{n} {confusion(answers['truth'], answers[n]).balanced_accuracy:.3f}" for n in fields]
+        meters.append([float(at["noise_before"]), float(at["noise_after"]), tuned.chosen is None])
+        scores = [f"{n} {confusion(kept['truth'][-1], kept[n][-1]).balanced_accuracy:.3f}" for n in fields]
         print(f"{seed}: windows {counts}; {', '.join(scores)}; {tuned.to_text()}", flush=True)
-        print(f"  noise coherent before and after {at['candidate'].item()!r}: {np.round(meters[-1], 3)}")
+        print(f"  noise coherent before and after {at['candidate'].item()!r}: {np.round(meters[-1][:2], 3)}")
     joined = {name: np.concatenate(values) for name, values in kept.items()}
     found = compare(joined.pop("truth"), joined, joined.pop("scene"))
     print(found.markdown())
@@ -119,7 +106,7 @@ def labelled(first: int, count: int, side: int) -> None:
     for k, name in enumerate(found.names):
         ends = f"({found.low[k, base]:+.4f} to {found.high[k, base]:+.4f})"
         print(f"{name} minus off: {found.difference[k, base]:+.4f} {ends}, tied: {found.tied[k, base]}")
-    print(f"{len(meters)} scenes, no diffusion in {off}; noise coherent {np.mean(meters, axis=0).round(3)}")
+    print(f"{len(meters)} scenes; means of noise before, after, and off: {np.mean(meters, axis=0).round(3)}")
 
 
 def main() -> None:
@@ -137,13 +124,13 @@ def main() -> None:
         labelled(first, asked.scenes, asked.side)
         return
     gains: dict[str, list[tuple[float, float]]] = {}
-    for scene in training_scenes(range(first, first + asked.scenes), (asked.side, asked.side)):
+    for scene in scenes.training_scenes(range(first, first + asked.scenes), (asked.side, asked.side)):
         gridded = magxr.grid(magxr.remove_outliers(scene, variable="anomaly"), variable="anomaly")["anomaly"]
         cells = np.isfinite(gridded.values) & (gridded["filled"].values == 0)
         tuned = magxr.tune(gridded, measured=(scene["tracked"] == 1) if asked.measured else None)
         rho = max(2.0, 0.25 * tuned.stripes.cells) if tuned.stripes.answered else 4.0
         before = measured(gridded, scene, cells, rho)
-        fields = {"tuned": applied(tuned, gridded)}
+        fields = {"tuned": Candidate("tuned", tuned.chosen, tuned.variance).applied(gridded)}
         for name, how in zip(tuned.table["candidate"].values, tuned.table["diffuse"].values, strict=True):
             fields[str(name)] = magxr.diffuse(gridded, **json.loads(how))
         for name, field in fields.items():
