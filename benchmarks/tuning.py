@@ -27,7 +27,7 @@ from magxr.synthetic import scenes
 FIRST, FIRST_LABELLED = 3_100_000, 4_000_000
 """Seeds of the first scene; rules and thresholds were looked at on scenes from 3,000,000."""
 WINDOWS = {"size": 120, "stride": 40}
-"""Of windows with labels, cells: half a scene of 900 has too few of 250 for folds that hold both classes."""
+"""Of windows with labels, cells: of 250, half a scene of 900 has three blocks, too few for five folds."""
 
 
 def measured(field, scene, cells, rho):
