@@ -87,16 +87,16 @@ def labelled(first: int, count: int, side: int) -> None:
         except ParameterError as error:  # or a fold of the tuner does
             print(f"{seed}: left out, windows {counts}: {error}", flush=True)
             continue
-        chosen = Candidate("tuned", tuned.chosen, tuned.variance).applied(gridded)
-        fields = {"off": gridded, "defaults": magxr.diffuse(gridded), "tuned": chosen}
+        ways = {"off": (None, None), "defaults": ({}, None), "tuned": (tuned.chosen, tuned.variance)}
+        ways["denoised"] = (None, tuned.variance)  # as tuned, without its diffusion
         kept["scene"].append(np.full(sum(counts[1]), seed))
         kept["truth"].append(tables[1]["label"].values.astype(int))
-        for name, field in fields.items():
-            kept[name].append(told(field, tables))
+        for name, how in ways.items():
+            kept[name].append(told(Candidate(name, *how).applied(gridded), tables))
         taken = [json.loads(how) == tuned.chosen for how in tuned.table["diffuse"].values]
         at = tuned.table.isel(candidate=int(np.argmax(taken if any(taken) else tuned.table["gain"].values)))
         meters.append([float(at["noise_before"]), float(at["noise_after"]), tuned.chosen is None])
-        scores = [f"{n} {confusion(kept['truth'][-1], kept[n][-1]).balanced_accuracy:.3f}" for n in fields]
+        scores = [f"{n} {confusion(kept['truth'][-1], kept[n][-1]).balanced_accuracy:.3f}" for n in ways]
         print(f"{seed}: windows {counts}; {', '.join(scores)}; {tuned.to_text()}", flush=True)
         print(f"  noise coherent before and after {at['candidate'].item()!r}: {np.round(meters[-1][:2], 3)}")
     joined = {name: np.concatenate(values) for name, values in kept.items()}
