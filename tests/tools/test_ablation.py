@@ -1,9 +1,6 @@
 """The script that says what each choice of the default model is worth: rows, folds, kept answers, table."""
 
-import importlib
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,15 +9,7 @@ from magxr.errors import StoreError
 from magxr.kernels.alignment import NAMES, alignment
 from magxr.models import split as splits
 
-TOOLS = Path(__file__).resolve().parents[2] / "tools"
 SCENES = 60
-
-
-@pytest.fixture(scope="module")
-def script():
-    sys.path.insert(0, str(TOOLS))
-    yield importlib.import_module
-    sys.path.remove(str(TOOLS))
 
 
 @pytest.fixture(scope="module")

@@ -1,27 +1,9 @@
 """The scripts that make the shipped models: labels, windows of a scene, head and card."""
 
-import importlib
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from magxr.models import spec
-
-TOOLS = Path(__file__).resolve().parents[2] / "tools"
-
-
-@pytest.fixture(scope="module")
-def script():
-    sys.path.insert(0, str(TOOLS))
-    yield importlib.import_module
-    sys.path.remove(str(TOOLS))
-
-
-@pytest.fixture(scope="module")
-def tw(script):
-    return script("training_windows")
 
 
 def rows(tw, **columns):
