@@ -29,6 +29,8 @@ FLATNESS = 0.1
 """Of the plane: its kernel, the mean product of features, counts so much beside that of the bumps."""
 LENIENCE = 10.0
 """Without a weight decay one over this and the number of training windows is taken."""
+_ROWS = 1024
+"""Windows whose closeness is computed at once: beside what is kept, next to nothing is held."""
 _WEAKEST = 1e-6
 """Share of the largest variance below which a direction of the bumps is rounding."""
 OPTIMISER = "L-BFGS to the end, binary cross-entropy"
@@ -101,11 +103,15 @@ def solve(
     known = max(1, int(np.isfinite(spread[1]).sum()))
     narrowness, tilt = float(np.float32(NARROWNESS / known)), float(np.sqrt(FLATNESS / known))
     axes = _axes(landmarks, narrowness)
-    parts = []
+    order, x = np.empty_like(rows), np.empty((rows.size, axes.shape[1] + spread[0].size))
+    done = 0
     for group, values in samples.in_order(rows):
-        z = standardised(values, *spread)
-        parts.append((group, np.hstack([closeness(z, landmarks, narrowness) @ axes, tilt * z])))
-    order, x = np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+        for first in range(0, len(group), _ROWS):
+            z = standardised(values[first : first + _ROWS], *spread)
+            now = slice(done, done + len(z))
+            order[now] = group[first : first + _ROWS]
+            x[now] = np.hstack([closeness(z, landmarks, narrowness) @ axes, tilt * z])
+            done += len(z)
     truth = labels.astype(np.float64)
     weight = class_weights(truth, rows, protocol.balanced)[order] / rows.size
     decay = protocol.weight_decay or 1.0 / (LENIENCE * rows.size)

@@ -90,7 +90,8 @@ def train(
         paper's, on the flattened map: 100, 100, 10 units and one output. "cnn": the paper's network without
         a trunk, trained end to end by Keras. "aligned": a radial head (`magxr.models.radial_fit`)
         on how parallel anomalies are (`magxr.kernels.alignment`), which needs no trunk and no network; it is
-        solved to the end: epochs, batch_size and learning_rate play no part, nothing is kept midway.
+        solved to the end: epochs, batch_size and learning_rate play no part, nothing is kept midway, and a
+        weight_decay of 0 stands for one over ten times the training windows.
     outputs : {1, 2}
         Of the CNN, see `magxr.models.architectures.cnn`.
     trunk, trunk_weights
