@@ -108,6 +108,14 @@ def _run_parser(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     p.add_argument("--chunk", type=int, help="longest side of a chunk, cells (about 1024)")
     p.add_argument("--scheduler", help="threads, sync, processes or a Dask scheduler's address")
+    p.add_argument(
+        "--engine",
+        choices=["graph", "blocks"],
+        help="one lazy graph, or blocks with a ledger (graph)",
+    )
+    p.add_argument(
+        "--resume", action="store_true", default=None, help="finish a run by blocks that was stopped"
+    )
     p.add_argument("--overwrite", action="store_true", default=None, help="replace an existing store")
     p.set_defaults(call=_run)
 

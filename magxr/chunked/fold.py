@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from magxr.chunked.plan import is_chunked
+from magxr.chunked.streaming import streaming
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -24,9 +25,10 @@ def reread(x: Any, why: str) -> Any:
     """Return ``x`` made anew from its sources, under other task names; numpy arrays as they are.
 
     Finished statistics in the history of ``x`` (the fences of an earlier step, say) are small and are
-    shared, not made anew. ``why`` tells one rereading from another: equal names share their tasks.
+    shared, not made anew. ``why`` tells one rereading from another: equal names share their tasks. Where
+    blocks are computed one by one (`magxr.chunked.streaming`) ``x`` is returned as it is.
     """
-    if not is_chunked(x):
+    if not is_chunked(x) or not streaming():
         return x
     from dask.base import clone_key
     from dask.highlevelgraph import HighLevelGraph

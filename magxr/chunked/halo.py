@@ -10,6 +10,7 @@ import numpy as np
 
 from magxr.chunked.neighbours import HALO, assembled, haloed, nothing
 from magxr.chunked.plan import check_halo, is_chunked
+from magxr.chunked.streaming import streaming
 from magxr.kernels import pages
 from magxr.kernels.device import array_module
 
@@ -122,7 +123,7 @@ def map_halo(
     call = partial(kernel, **kwargs)
     work = partial(_block, call, where, out_chunks is None, placed, dtype, tuple(scalars))
     inputs = [a.name for a in (x, *others, *scalars.values())]
-    token = tokenize(work, inputs, reach, wrap, core, outputs, remake)
+    token = tokenize(work, inputs, reach, wrap, core, outputs, remake, streaming())
     name, turn = (f"{HALO}-{what}-{token}" for what in (step, "turn"))
     halos = [
         haloed(a, reach, turn, f"{n}-{token}", wrap=wrap, remake=remake) for n, a in enumerate((x, *others))
@@ -139,7 +140,7 @@ def map_halo(
     before: Any = None
     for number in np.ndindex(*x.numblocks):
         parts = [list(halo.parts[number]) for halo in halos]
-        if any(reach):
+        if any(reach) and streaming():
             tasks[turn, *number] = (nothing, [blocks for blocks, *_ in parts], before)
             before = (turn, *number)
         tasks[name, *lead, *number] = (work, number, parts, before, *values)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from magxr.chunked.fold import reread
+from magxr.chunked.streaming import streaming
 from magxr.kernels import pages
 from magxr.kernels.device import array_module, on_device
 
@@ -72,7 +73,9 @@ def haloed(
     left, first = f"{HALO}-left-{token}", f"{HALO}-first-{token}"
     tasks: dict[Any, Any] = {}
     sources, north = [x], x.name
-    if remake and depth[0] and not any(layer.startswith(HALO) for layer in x.dask.layers):
+    if not streaming():
+        left = x.name
+    if remake and streaming() and depth[0] and not any(layer.startswith(HALO) for layer in x.dask.layers):
         again, north = reread(x, "north"), first
         sources.append(again)
         for i, j in itertools.product(range(1, len(rows)), range(len(columns))):
@@ -82,7 +85,7 @@ def haloed(
         names = [left if a < i else north if a > i else x.name for a, _ in up]
         blocks = [[(of, a, b) for b, _ in across] for of, (a, _) in zip(names, up, strict=True)]
         parts[i, j] = blocks, [part for _, part in up], [part for _, part in across]
-        if depth[0] and i < len(rows) - 1:
+        if depth[0] and i < len(rows) - 1 and streaming():
             tasks[left, i, j] = (_last_rows, (x.name, i, j), depth[0], (turn, i, j))
     return Haloed(tasks, sources, parts)
 

@@ -7,9 +7,7 @@ under a temporary name beside its place and gets its own name when everything is
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import logging
-import math
 import os
 import shutil
 import uuid
@@ -17,12 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-import numpy as np
 import xarray as xr
 
 from magxr._version import __version__
 from magxr.chunked.plan import is_chunked, rechunk
 from magxr.errors import StoreError
+from magxr.io.byproducts import copy_byproducts
 from magxr.io.chunking import Chunks, plan
 
 if TYPE_CHECKING:
@@ -31,8 +29,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("magxr.store")
 
 _MARKS = ("zarr.json", ".zgroup", ".zmetadata")
-_MOST = 1024
-"""Longest by-product (a spectrum, say) that is copied into attrs; longer ones stay coordinates only."""
 CONVENTIONS = "CF-1.11"
 
 
@@ -160,6 +156,11 @@ def open(path: str | os.PathLike[str], *, chunks: Chunks = "auto") -> xr.Dataset
     return ds.chunk(plan(ds.sizes, stored, chunks), token=token)
 
 
+def made_with() -> dict[str, str]:
+    """Return the attrs of every store: its conventions, and what wrote it."""
+    return {"Conventions": CONVENTIONS, "created_with": versions()}
+
+
 def versions() -> str:
     """Return the versions of magxr and of what it computes with, for the attrs of a store."""
     others = (f"{p} {importlib.metadata.version(p)}" for p in ("xarray", "dask", "numpy", "zarr"))
@@ -203,7 +204,7 @@ def _prepared(ds: xr.Dataset) -> tuple[xr.Dataset, dict[Any, dict[str, Any]]]:
             planned = plan(dict(var.sizes), {}, "auto")
             lengths = tuple(planned[d] for d in var.dims)
         encoding[name] = {"chunks": tuple(max(1, n) for n in lengths)}
-    out.attrs = {**ds.attrs, "Conventions": CONVENTIONS, "created_with": versions()}
+    out.attrs = {**ds.attrs, **made_with()}
     out.encoding = {}
     return out, encoding
 
@@ -239,7 +240,7 @@ def _even(size: int, length: int) -> tuple[int, ...]:
 def _finish(_done: object, growing: Path, target: Path, overwrite: bool) -> Path:
     """Copy by-products into attrs, then give the store its name."""
     try:
-        _copy_byproducts(growing)
+        copy_byproducts(growing)
         if not overwrite:
             if target.exists():
                 msg = f"{str(target)!r} appeared while it was being written; choose another name"
@@ -255,35 +256,3 @@ def _finish(_done: object, growing: Path, target: Path, overwrite: bool) -> Path
         shutil.rmtree(growing, ignore_errors=True)
         raise
     return target
-
-
-def _copy_byproducts(path: Path) -> None:
-    import zarr
-
-    with xr.open_dataset(path, engine="zarr", consolidated=False, chunks=None) as ds:
-        known = {
-            c: (set(v.dims), _plain(v.values))
-            for c, v in ds.coords.items()
-            if c not in ds.indexes and c != "spatial_ref" and v.ndim <= 1 and v.size <= _MOST
-        }
-        found = {
-            name: {str(c): value for c, (dims, value) in known.items() if not dims & set(v.dims)}
-            for name, v in ds.data_vars.items()
-        }
-    group = zarr.open_group(path, mode="r+")
-    for name, values in found.items():
-        if values:
-            group[str(name)].attrs.update(values)
-
-
-def _plain(values: np.ndarray[Any, Any]) -> Any:
-    """Return numbers and text as JSON has them; what JSON has not (NaN, infinity) as text."""
-    plain = values.tolist()
-    text = json.dumps(plain, default=str)
-    if "NaN" in text or "Infinity" in text:
-        return [_said(v) for v in np.ravel(values).tolist()] if values.ndim else _said(plain)
-    return json.loads(text)
-
-
-def _said(value: Any) -> Any:
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -81,6 +81,10 @@ class RunConfig:
     """Longest side of a chunk of the input, cells (all made about alike); None: about 1024."""
     scheduler: str | None = None
     """"threads", "processes", "sync" or the address of a Dask scheduler; None: threads."""
+    engine: Literal["graph", "blocks"] = "graph"
+    """One lazy graph, or one task a block with a ledger, which can be resumed."""
+    resume: bool = False
+    """Finish a run by blocks that was stopped; begin it where there is none."""
     overwrite: bool = False
     """Replace an existing store."""
     bounds: tuple[float, float, float, float] | None = None
@@ -142,6 +146,13 @@ def _path(name: str, value: object) -> Path:
 def _check(config: RunConfig) -> None:
     """Refuse what no step looks at itself before work starts."""
     flag("overwrite", config.overwrite)
+    flag("resume", config.resume)
+    if config.engine not in ("graph", "blocks"):
+        msg = f"engine is {config.engine!r}; use 'graph' or 'blocks'"
+        raise ParameterError(msg)
+    if config.resume and config.engine != "blocks":
+        msg = "resume=True (--resume) finishes a run by blocks; add engine='blocks' (--engine blocks)"
+        raise ParameterError(msg)
     if config.weights not in ("cells", "area"):
         msg = f"weights is {config.weights!r}; use 'cells' or 'area'"
         raise ParameterError(msg)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import uuid
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from magxr.errors import StoreError
@@ -16,6 +17,26 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from magxr.runs.config import RunConfig
+
+MAPS = "maps"
+"""Group of the output store that holds the gridded maps; the predictions are in its root."""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run left behind."""
+
+    store: Path
+    """Zarr store: predictions on window centres in its root, the gridded maps in the group "maps"."""
+    report: Path
+    """Self-contained HTML page."""
+    pictures: tuple[Path, ...]
+    """PNG maps."""
+    headline: str
+    """One sentence: percent linear, share without an answer."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Wall time by stage."""
+
 
 STORE = "out.zarr"
 """Name of the finished store in the working folder."""

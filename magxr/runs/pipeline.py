@@ -5,25 +5,20 @@ from __future__ import annotations
 import os
 import time
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from magxr.errors import ChunkError
 from magxr.io import store
-from magxr.labelled import anomaly, canonical, check_labelled
+from magxr.labelled import canonical, check_labelled
 from magxr.models.spec import load
+from magxr.runs.blocks import run_blocks
 from magxr.runs.cluster import computing
 from magxr.runs.config import Preset, RunConfig, configure
-from magxr.runs.output import check_target, publish, working_folder
+from magxr.runs.method import predicted, prepared
+from magxr.runs.output import MAPS, RunResult, check_target, publish, working_folder
 from magxr.runs.present import Findings, present
 from magxr.runs.progress import Meter, watch
 from magxr.runs.source import check_values, check_window, open_source
-from magxr.steps.calibrate import calibrate
-from magxr.steps.classify import classify
-from magxr.steps.diffusion import diffuse, structure
-from magxr.steps.gridding import grid
-from magxr.steps.lowrank import denoise
-from magxr.steps.outliers import remove_outliers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,27 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import xarray as xr
-
-    from magxr.models.spec import ModelSpec
-
-MAPS = "maps"
-"""Group of the output store that holds the gridded maps; the predictions are in its root."""
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """What a run left behind."""
-
-    store: Path
-    """Zarr store: predictions on window centres in its root, the gridded maps in the group "maps"."""
-    report: Path
-    """Self-contained HTML page."""
-    pictures: tuple[Path, ...]
-    """PNG maps."""
-    headline: str
-    """One sentence: percent linear, share without an answer."""
-    seconds: dict[str, float] = field(default_factory=dict)
-    """Wall time by stage."""
 
 
 def run(
@@ -100,6 +74,8 @@ def run(
         maps = prepared(source, config)
         check_window(canonical(maps["anomaly"])[1], spec.window, config)
         predicted(maps, config, spec)  # building the graph checks every argument before work starts
+        if config.engine == "blocks":
+            return run_blocks(config, spec, source, maps, progress=progress)
 
     target = config.out
     seconds: dict[str, float] = {}
@@ -125,43 +101,6 @@ def run(
             publish(work, target)
     beside = target.parent
     return RunResult(target, beside / report, tuple(beside / p for p in pictures), headline, seconds)
-
-
-def cleaned(source: xr.Dataset, config: RunConfig) -> tuple[xr.Dataset, xr.Dataset]:
-    """Take steps 2 to 4: the map gridded, and denoised as the diffusion is given it; lazy."""
-    spacing = config.spacing or source.attrs.get("working_spacing") or None
-    gridded = grid(remove_outliers(source, k=config.outliers), spacing=spacing, max_gap=config.max_gap)
-    rank: dict[str, Any] = {"variance": config.variance} if config.rank is None else {"k": config.rank}
-    return gridded, denoise(gridded, mode=config.denoise, **rank)
-
-
-def prepared(source: xr.Dataset, config: RunConfig) -> xr.Dataset:
-    """Take steps 2 to 5: the diffused anomaly, what it was before, and its structure; lazy."""
-    gridded, denoised = cleaned(source, config)
-    scales: dict[str, Any] = {"sigma": config.sigma, "rho": config.rho}
-    diffused = diffuse(denoised, steps=config.steps, scheme=config.scheme, metric=config.metric, **scales)
-    name = anomaly(diffused).name
-    before = {"gridded": anomaly(gridded), "denoised": anomaly(denoised)}
-    bare = {
-        k: v.drop_vars([c for c in v.coords if c not in v.dims], errors="ignore") for k, v in before.items()
-    }
-    # Not the strike's uncertainty: it holds for noise from cell to cell, which the diffusion has smoothed.
-    oriented = structure(diffused, metric=config.metric)[["coherence", "strike"]]
-    return diffused.rename({name: "anomaly"}).assign(bare).assign(oriented.data_vars)
-
-
-def predicted(maps: xr.Dataset, config: RunConfig, spec: ModelSpec) -> xr.Dataset:
-    """Take step 9: probabilities on window centres, after the vote; lazy."""
-    raw = classify(
-        maps["anomaly"],
-        model=spec,
-        stride=config.stride,
-        max_missing=config.max_missing,
-        edges=config.edges,
-        check_spacing=config.check_spacing,
-        doubt=config.doubt,
-    )
-    return calibrate(raw, neighbours=config.votes(spec.window))
 
 
 @contextmanager

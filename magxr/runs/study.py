@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from magxr.errors import ParameterError, StoreError
 from magxr.labelled import anomaly
 from magxr.runs.config import configure
+from magxr.runs.method import cleaned
 from magxr.runs.output import working_folder
-from magxr.runs.pipeline import cleaned
 from magxr.runs.source import check_values, open_source
 from magxr.steps.arguments import is_whole
 from magxr.studies.closing import VARIANTS, gap_closing

@@ -1,0 +1,107 @@
+"""A Zarr store laid out before its values are known, filled region by region.
+
+The format is 3; one block is one shard, so no two blocks ever write into the same object, and a shard holds
+smaller chunks, so that a reader need not take a whole block to look at a corner of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from magxr.chunked.plan import is_chunked
+from magxr.io import store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    Slices = tuple[slice, ...]
+
+_INNER = 256
+"""Longest side of the chunks within a shard, cells."""
+
+
+def lay_out(ds: xr.Dataset, path: Path, blocks: Mapping[str, int]) -> None:
+    """Write everything of a lazy Dataset but its lazy values; the store is there whole or not at all.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Dask-backed variables and coordinates are laid out empty, all others are written.
+    path : Path
+        Store to make; its folder exists.
+    blocks : mapping
+        Cells of a block along each dimension: the shards.
+    """
+    import dask.array as da
+
+    out = ds.copy()
+    encoding: dict[Any, dict[str, Any]] = {}
+    for name, var in out.variables.items():
+        var.encoding = {}
+        if not is_chunked(var.data):
+            continue
+        shards = tuple(min(blocks.get(str(d), n), n) for d, n in var.sizes.items())
+        var.data = da.zeros(var.shape, dtype=var.dtype, chunks=shards)
+        if var.ndim:
+            encoding[name] = {"chunks": tuple(map(_inner, shards)), "shards": shards}
+    out.attrs = {**ds.attrs, **store.made_with()}
+    out.encoding = {}
+    growing = path.with_name(f".{path.name}.layout")
+    shutil.rmtree(growing, ignore_errors=True)
+    out.to_zarr(growing, mode="w-", encoding=encoding, zarr_format=3, consolidated=False, compute=False)
+    growing.rename(path)
+
+
+def _inner(length: int) -> int:
+    """Return the longest chunk of at most 256 cells that divides a shard, if one is not much shorter."""
+    good = [n for n in range(_INNER // 2, _INNER + 1) if length % n == 0]
+    return max(good, default=length)
+
+
+def write_region(
+    path: Path, values: Mapping[str, NDArray[Any]], dims: Mapping[str, tuple[str, ...]], where: Slices
+) -> None:
+    """Write the values of one block into a store that was laid out.
+
+    Parameters
+    ----------
+    path : Path
+    values : mapping of str to ndarray
+    dims : mapping of str to tuple of str
+        Dimensions of each variable.
+    where : tuple of slice
+        The block, along the dimensions of every variable.
+    """
+    fields = {name: (dims[name], array) for name, array in values.items()}
+    region = {d: s for name in values for d, s in zip(dims[name], where, strict=True)}
+    xr.Dataset(fields).to_zarr(path, region=region, mode="r+", zarr_format=3, consolidated=False)
+
+
+def read_region(path: Path, names: Iterable[str], where: Slices) -> dict[str, NDArray[Any]]:
+    """Return the values of one block as they are stored.
+
+    Raises
+    ------
+    Exception
+        Whatever zarr raises of a block that is torn.
+    """
+    with xr.open_dataset(path, engine="zarr", consolidated=False, chunks=None, cache=False) as ds:
+        return {name: np.asarray(ds[name].variable[where].values) for name in names}
+
+
+def checksum(values: Mapping[str, NDArray[Any]]) -> str:
+    """Return the SHA-256 of arrays, in the order of their names, hexadecimal."""
+    found = hashlib.sha256()
+    for name in sorted(values):
+        array = np.ascontiguousarray(values[name])
+        found.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        found.update(array.data)
+    return found.hexdigest()

@@ -1,0 +1,135 @@
+"""Who makes the blocks of a run: threads, processes that may be killed, or the workers of a cluster."""
+
+from __future__ import annotations
+
+import errno
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from magxr.errors import ChunkError, MissingExtraError, StoreError
+from magxr.runs.cluster import LOCAL, computing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    Work = Callable[..., Any]
+
+ATTEMPTS = 10
+"""Workers that a block may lose before the run gives up: one that needs too much memory kills every one."""
+
+
+class Crew:
+    """Calls a function for many items and hands over each result as it comes.
+
+    Parameters
+    ----------
+    workers : int
+        Calls at a time.
+    client : distributed.Client, optional
+        Whose workers are to do it; else threads of this process, or this thread where ``workers`` is 1.
+    """
+
+    def __init__(self, workers: int, client: Any = None) -> None:
+        self.workers, self.client = workers, client
+
+    def each(self, work: Work, items: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
+        """Yield ``work(*item)`` for every item, in the order in which they end.
+
+        Raises
+        ------
+        StoreError
+            If a disk is full.
+        ChunkError
+            If a block killed `ATTEMPTS` workers.
+        Exception
+            The first that ``work`` raises, when all calls that were at work have ended.
+        """
+        if self.client is not None:
+            results = self._distributed(work, items)
+        elif self.workers == 1:
+            results = (work(*item) for item in items)
+        else:
+            results = self._threads(work, items)
+        try:
+            yield from results
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            fix = "make room and run the same again with resume=True (--resume): what is done is kept"
+            msg = f"no space left on the disk of the output ({error}); {fix}"
+            raise StoreError(msg) from error
+
+    def _threads(self, work: Work, items: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
+        pool = ThreadPoolExecutor(self.workers)
+        try:
+            # Few at a time: a run that stops should not have to cancel ten thousand.
+            left, running = list(reversed(items)), set[Future[Any]]()
+            while left or running:
+                while left and len(running) < 2 * self.workers:
+                    running.add(pool.submit(work, *left.pop()))
+                ended, running = wait(running, return_when=FIRST_COMPLETED)
+                for future in ended:
+                    yield future.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _distributed(self, work: Work, items: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
+        from distributed import as_completed
+        from distributed.scheduler import KilledWorker
+
+        futures = self.client.map(work, *zip(*items, strict=True), pure=False, key="magxr-block")
+        try:
+            for future in as_completed(futures):
+                try:
+                    yield future.result()
+                except KilledWorker as error:
+                    fix = "give workers more memory, or run with a smaller chunk (--chunk)"
+                    msg = f"a block ended {ATTEMPTS} workers, which most likely ran out of memory; {fix}"
+                    raise ChunkError(msg) from error
+                future.release()
+        finally:
+            self.client.cancel(futures)
+
+
+@contextmanager
+def crew(scheduler: str | None) -> Iterator[Crew]:
+    """Yield who works for a run; inside, Dask computes there too.
+
+    Parameters
+    ----------
+    scheduler : str, optional
+        "threads" (the default), "sync", "processes" (of this machine, restarted when they are killed), or the
+        address of a Dask scheduler.
+    """
+    import dask
+    from dask.system import CPU_COUNT
+
+    count = dask.config.get("num_workers", None) or CPU_COUNT
+    if scheduler == "processes":
+        with _processes(count) as address, computing(address) as client:
+            yield Crew(count, client)
+        return
+    with computing(scheduler) as client:
+        local = scheduler is None or scheduler in LOCAL
+        yield Crew(1 if scheduler == "sync" else count, None if local else client)
+
+
+@contextmanager
+def _processes(count: int) -> Iterator[str]:
+    """Start workers of one thread each on this machine, reachable from it only."""
+    try:
+        from distributed import LocalCluster
+    except ImportError as error:
+        package = extra = "distributed"
+        raise MissingExtraError(package, extra, "computing in processes, block by block,") from error
+    import dask
+
+    rules = {"distributed.scheduler.allowed-failures": ATTEMPTS}
+    with (
+        dask.config.set(rules),
+        LocalCluster(
+            n_workers=count, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
+        ) as cluster,
+    ):
+        yield cluster.scheduler_address
