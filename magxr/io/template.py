@@ -66,10 +66,14 @@ def _inner(length: int) -> int:
     return max(good, default=length)
 
 
-def write_region(
-    path: Path, values: Mapping[str, NDArray[Any]], dims: Mapping[str, tuple[str, ...]], where: Slices
+def write_block(
+    path: Path,
+    values: Mapping[str, NDArray[Any]],
+    dims: Mapping[str, tuple[str, ...]],
+    where: Slices,
+    number: tuple[int, ...],
 ) -> None:
-    """Write the values of one block into a store that was laid out.
+    """Write the values of one block into a store that was laid out, whatever stands there.
 
     Parameters
     ----------
@@ -78,8 +82,13 @@ def write_region(
     dims : mapping of str to tuple of str
         Dimensions of each variable.
     where : tuple of slice
-        The block, along the dimensions of every variable.
+        Cells of the block, along the dimensions of every variable.
+    number : tuple of int
+        Number of the block, and so of the shard.
     """
+    for name in values:
+        # zarr reads a shard before it writes at the map's edge, and cannot read a torn one
+        path.joinpath(name, "c", *map(str, number)).unlink(missing_ok=True)
     fields = {name: (dims[name], array) for name, array in values.items()}
     region = {d: s for name in values for d, s in zip(dims[name], where, strict=True)}
     xr.Dataset(fields).to_zarr(path, region=region, mode="r+", zarr_format=3, consolidated=False)

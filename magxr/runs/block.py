@@ -11,7 +11,7 @@ from magxr.chunked.piecewise import Piecewise
 from magxr.chunked.plan import is_chunked
 from magxr.chunked.streaming import one_by_one
 from magxr.io import store
-from magxr.io.template import checksum, read_region, write_region
+from magxr.io.template import checksum, read_region, write_block
 from magxr.runs.ledger import Ledger
 from magxr.runs.stages import chunks_read, stages
 
@@ -50,7 +50,7 @@ def make_block(plan: Plan, name: str, number: Number) -> dict[str, Any]:
     if entry is not None and entry.get("run") == plan.run and work.intact(where, entry):
         return entry | {"made": False}
     values, read = work.pieces.region(dict.fromkeys(work.stage.variables, where))
-    write_region(work.path, values, work.dims, where)
+    write_block(work.path, values, work.dims, where, number)
     entry = {
         "run": plan.run,
         "input": checksum({f"{i:04}": block for i, block in enumerate(read)}),

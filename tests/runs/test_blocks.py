@@ -23,6 +23,12 @@ def region():
     return demo_region((400, 420), chunks=(200, 210))[["anomaly"]].load().chunk(lat=170, lon=260)
 
 
+@pytest.fixture(scope="module")
+def larger():
+    """Two blocks each way that hold the halo of a tile."""
+    return demo_region((520, 540), chunks=(260, 270))[["anomaly"]].load().chunk(lat=260, lon=270)
+
+
 @pytest.fixture
 def bare(monkeypatch):
     """Leave the pictures out: they are the same whichever way the numbers came."""
@@ -51,7 +57,10 @@ def globe(rows=360, columns=720):
     lat, lon = 90 - step / 2 - step * np.arange(rows), -180 + step / 2 + step * np.arange(columns)
     return xr.Dataset(
         {"anomaly": (("lat", "lon"), noise, {"units": "nT"})},
-        coords={"lat": ("lat", lat, {"units": "degrees_north"}), "lon": ("lon", lon, {"units": "degrees_east"})},
+        coords={
+            "lat": ("lat", lat, {"units": "degrees_north"}),
+            "lon": ("lon", lon, {"units": "degrees_east"}),
+        },
     )
 
 
@@ -60,8 +69,6 @@ def globe(rows=360, columns=720):
     [
         {},
         {"spacing": "0.5 arcmin"},
-        {"denoise": "tile", "chunk": 300},
-        {"denoise": "tile", "chunk": 300, "spacing": "0.6 arcmin", "doubt": True},
         {"metric": "spherical", "edges": "pad", "scheme": "fed"},
         {"max_gap": "20 km", "rank": 7, "outliers": 3.0},
     ],
@@ -72,6 +79,14 @@ def test_equal_to_the_lazy_graph_bit_for_bit(region, tmp_path, bare, changes):
     found = magxr.run(region, tmp_path / "blocks.zarr", engine="blocks", **changes)
     assert_same_stores(whole.store, found.store)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["blocks.zarr", "whole.zarr"]
+
+
+@pytest.mark.parametrize("changes", [{}, {"spacing": "0.6 arcmin", "doubt": True, "chunk": 330}])
+def test_equal_with_local_bases(larger, tmp_path, bare, changes):
+    changes = SMALL | {"denoise": "tile", "chunk": 280} | changes
+    whole = magxr.run(larger, tmp_path / "whole.zarr", **changes)
+    found = magxr.run(larger, tmp_path / "blocks.zarr", engine="blocks", **changes)
+    assert_same_stores(whole.store, found.store)
 
 
 @pytest.mark.parametrize("turned", [False, True])
