@@ -84,6 +84,7 @@ def _run_parser(commands: argparse._SubParsersAction[_Parser]) -> None:
     p.add_argument(
         "--bounds", nargs=4, type=float, metavar=("W", "S", "E", "N"), help="part to read, degrees"
     )
+    p.add_argument("--max-latitude", type=float, help="leave out rows farther from the equator, degrees")
     p.add_argument("--spacing", help='working grid, e.g. "0.72 arcmin"')
     p.add_argument("--max-gap", help='widest gap that is filled, cells or e.g. "60 km" (32)')
     p.add_argument("--variance", type=float, help="share of variance kept by the low-rank step (0.98)")

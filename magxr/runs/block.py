@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,6 +50,7 @@ def make_block(plan: Plan, name: str, number: Number) -> dict[str, Any]:
     entry = ledger.entry(name, number)
     if entry is not None and entry.get("run") == plan.run and work.intact(where, entry):
         return entry | {"made": False}
+    began = time.perf_counter()
     values, read = work.pieces.region(dict.fromkeys(work.stage.variables, where))
     write_block(work.path, values, work.dims, where, number)
     entry = {
@@ -58,6 +60,7 @@ def make_block(plan: Plan, name: str, number: Number) -> dict[str, Any]:
         "empty": bool(read)
         and not any(np.isfinite(block).any() for block in read if block.dtype.kind == "f"),
         "versions": store.versions(),
+        "seconds": time.perf_counter() - began,
     }
     ledger.sign(name, number, entry)
     return entry | {"made": True}

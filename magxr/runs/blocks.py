@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import json
 import logging
 import shutil
 import time
 import uuid
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from magxr._version import __version__
-from magxr.chunked.fold import fold
 from magxr.chunked.piecewise import statistics
 from magxr.chunked.plan import is_chunked
-from magxr.chunked.quantiles import check_extent, extremes
 from magxr.errors import StoreError
 from magxr.io import store
 from magxr.io.byproducts import copy_byproducts, fill_in
 from magxr.io.template import lay_out
-from magxr.labelled import anomaly, canonical
-from magxr.runs import method
 from magxr.runs.block import make_block, opened
 from magxr.runs.crew import crew
 from magxr.runs.ledger import SUFFIX, Ledger
 from magxr.runs.output import MAPS as GROUP
-from magxr.runs.output import RunResult, publish
+from magxr.runs.output import RunResult, Tally, publish
+from magxr.runs.planning import about, named, planned
 from magxr.runs.present import Findings, present
 from magxr.runs.progress import Meter
-from magxr.runs.stages import FILLED, MAPS, OUT, SOURCE, Plan, chunks_read, even_blocks, stages, whole_parts
+from magxr.runs.stages import FILLED, MAPS, OUT, SOURCE, stages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -43,14 +36,9 @@ if TYPE_CHECKING:
     from magxr.models.spec import ModelSpec
     from magxr.runs.config import RunConfig
     from magxr.runs.crew import Crew
-    from magxr.runs.stages import Stage
+    from magxr.runs.stages import Plan, Stage
 
 log = logging.getLogger("magxr.blocks")
-
-LONGEST = 1024
-"""Side of a block, cells of the working grid, where ``chunk`` does not say otherwise."""
-_ELSEWHERE = ("out", "scheduler", "overwrite", "resume", "path")
-"""Parameters that may differ when a run is resumed: where it works, not what it does."""
 
 
 def run_blocks(
@@ -79,62 +67,26 @@ def run_blocks(
         If an unfinished run is in the way, is another one than asked for, or is being worked on.
     """
     folder = config.out.with_name(config.out.name + SUFFIX)
-    plan, templates = _planned(config, spec, source, maps, folder)
+    plan, templates = planned(config, spec, source, maps, folder)
     _check_folder(folder, config)
     seconds: dict[str, float] = {}
     with crew(config.scheduler) as workers:
         with _timed("check", seconds):
-            about = _about(plan, source, maps)
-        plan = _named(plan, about)
-        ledger = _begun(folder, about)
+            what = about(plan, source, maps)
+        plan = named(plan, what)
+        ledger = _begun(folder, what)
         with ledger.locked(), _kept(folder):
-            ledger.check(about)
+            ledger.check(what)
             with _timed("read", seconds):
                 _laid_out(plan, source, templates)
+            tallies = {}
             for stage in stages(plan):
                 with _timed(stage.name, seconds):
-                    _run_stage(plan, stage, ledger, workers, progress)
+                    tallies[stage.name] = _run_stage(plan, stage, ledger, workers, progress)
             _told(plan)
             result = _present(plan, spec, seconds)
             shutil.rmtree(folder)
-    return result
-
-
-def _planned(
-    config: RunConfig, spec: ModelSpec, source: xr.Dataset, maps: xr.Dataset, folder: Path
-) -> tuple[Plan, dict[str, xr.Dataset]]:
-    """Cut all stores into blocks, and build every stage once, so that what does not fit is refused here."""
-    longest = config.chunk or LONGEST
-    cells, grid = anomaly(source), maps["anomaly"]
-    same = cells.sizes == grid.sizes and all(cells[d].equals(grid[d]) for d in cells.dims)
-    blocks = {SOURCE: even_blocks(cells.sizes, longest), MAPS: even_blocks(grid.sizes, longest)}
-    blocks[FILLED] = blocks[SOURCE]
-    spacing = None if same else method.spacing_of(source, config)
-    plan = Plan(folder, "", config, spec, spacing, blocks)
-    templates = {SOURCE: source, MAPS: maps}
-    if not same:
-        filled = method.gridded(source, config, None)
-        templates[FILLED] = filled.rename({anomaly(filled).name: "gridded"})
-    out = method.predicted(_blank(maps, blocks[MAPS]), config, spec)
-    likely = {str(d): max(1, n // config.stride) for d, n in blocks[MAPS].items()}
-    parts = dict(zip(map(str, out["linear"].dims), out["linear_probability"].chunks or (), strict=True))
-    blocks[OUT] = whole_parts(parts, likely)
-    templates[OUT] = out
-    for stage in stages(plan):
-        stage.build(_blank(templates[stage.reads], chunks_read(plan, stage)), plan)
-    return plan, templates
-
-
-def _blank(ds: xr.Dataset, blocks: Mapping[str, int]) -> xr.Dataset:
-    """Return the same labels with chunks of one block, made of nothing: to build on, not to compute."""
-    import dask.array as da
-
-    out = ds.copy()
-    for var in out.variables.values():
-        if is_chunked(var.data) or (var.ndim == 2 and set(map(str, var.dims)) <= set(blocks)):
-            lengths = tuple(min(blocks.get(str(d), n), n) for d, n in var.sizes.items())
-            var.data = da.zeros(var.shape, dtype=var.dtype, chunks=lengths)
-    return out
+    return replace(result, blocks=tallies)
 
 
 def _check_folder(folder: Path, config: RunConfig) -> None:
@@ -146,45 +98,13 @@ def _check_folder(folder: Path, config: RunConfig) -> None:
         Ledger(folder).about()
 
 
-def _about(plan: Plan, source: xr.Dataset, maps: xr.Dataset) -> dict[str, Any]:
-    """Read the source once: refuse values that no step could use, and tell what makes the run this one."""
-    from dask.base import compute
-
-    values, grid, _ = canonical(anomaly(source))
-    extent, hashes = compute(extremes(values), fold(values, _hashed, _joined, name="sha256"))
-    check_extent(extent)
-    _, working, _ = canonical(maps["anomaly"])
-    about = {f"parameter {k}": v for k, v in plan.config.parameters().items() if k not in _ELSEWHERE}
-    about |= {"source grid": [grid.shape, grid.origin, grid.spacing], "source sha256": _sha(hashes)}
-    about |= {"working grid": [working.shape, working.origin, working.spacing]}
-    about |= {"model": [plan.spec.name, plan.spec.sha256], "magxr": __version__, "blocks": plan.blocks}
-    plain: dict[str, Any] = json.loads(json.dumps(about, default=str))
-    return plain
-
-
-def _hashed(block: Any) -> list[str]:
-    return [hashlib.sha256(np.ascontiguousarray(block).data).hexdigest()]
-
-
-def _joined(lists: list[list[str]]) -> list[str]:
-    return list(itertools.chain.from_iterable(lists))
-
-
-def _sha(what: Any) -> str:
-    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
-
-
-def _named(plan: Plan, about: Mapping[str, Any]) -> Plan:
-    return Plan(plan.folder, _sha(about), plan.config, plan.spec, plan.spacing, plan.blocks)
-
-
-def _begun(folder: Path, about: Mapping[str, Any]) -> Ledger:
+def _begun(folder: Path, what: Mapping[str, Any]) -> Ledger:
     """Return the ledger, begun where there is none: its folder appears with all that says what it is."""
     if not folder.exists():
         growing = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}")
         try:
             growing.mkdir()
-            Ledger(growing).start(about)
+            Ledger(growing).start(what)
             growing.rename(folder)
         except OSError as error:
             shutil.rmtree(growing, ignore_errors=True)
@@ -206,16 +126,19 @@ def _laid_out(plan: Plan, source: xr.Dataset, templates: Mapping[str, xr.Dataset
             lay_out(template, plan.store(name), plan.blocks[name])
 
 
-def _run_stage(plan: Plan, stage: Stage, ledger: Ledger, workers: Crew, progress: bool) -> None:
+def _run_stage(plan: Plan, stage: Stage, ledger: Ledger, workers: Crew, progress: bool) -> Tally:
     _ready(plan, stage, ledger)
     numbers = _numbers(plan, stage)
     meter = Meter(stage.name) if progress else None
     items = [(plan, stage.name, number) for number in numbers]
-    for done, _ in enumerate(workers.each(make_block, items), 1):
+    tally = Tally()
+    for entry in workers.each(make_block, items):
+        tally.add(entry)
         if meter:
-            meter.update(done, len(numbers))
+            meter.update(tally.blocks, len(numbers))
     if meter:
         meter.close()
+    return tally
 
 
 def _numbers(plan: Plan, stage: Stage) -> list[tuple[int, ...]]:

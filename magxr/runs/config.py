@@ -12,7 +12,7 @@ from magxr.errors import ParameterError, StoreError
 from magxr.io.anomaly import check_asserted
 from magxr.io.crop import checked
 from magxr.runs.cluster import check_scheduler
-from magxr.steps.arguments import flag, is_whole
+from magxr.steps.arguments import flag, is_number, is_whole
 
 Preset = Literal["paper", "sound"]
 
@@ -89,6 +89,9 @@ class RunConfig:
     """Replace an existing store."""
     bounds: tuple[float, float, float, float] | None = None
     """West, south, east, north of the part to read, degrees."""
+
+    max_latitude: float | None = None
+    """Rows farther from the equator are left out, degrees; a grid of the whole globe needs it."""
 
     def votes(self, window: int) -> int:
         """Return the side of the square that votes: as asked, or the odd number that spans one window."""
@@ -167,6 +170,10 @@ def _check(config: RunConfig) -> None:
     check_scheduler(config.scheduler)
     if config.bounds is not None:
         checked(config.bounds)
+    most = config.max_latitude
+    if most is not None and not (is_number(most) and 0 < most <= 90):
+        msg = f"max_latitude={most!r} must be a latitude in degrees, over 0 and at most 90, e.g. 80"
+        raise ParameterError(msg)
 
 
 _EXAMPLES = {"variable": "variable='anomaly'", "spacing": "spacing='0.72 arcmin'"}

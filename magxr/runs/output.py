@@ -6,14 +6,14 @@ import shutil
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from magxr.errors import StoreError
 from magxr.io import store
 from magxr.runs.present import PICTURES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from magxr.runs.config import RunConfig
@@ -36,6 +36,28 @@ class RunResult:
     """One sentence: percent linear, share without an answer."""
     seconds: dict[str, float] = field(default_factory=dict)
     """Wall time by stage."""
+    blocks: dict[str, Tally] = field(default_factory=dict)
+    """What became of the blocks of every stage, in a run by blocks."""
+
+
+@dataclass
+class Tally:
+    """Blocks of one stage."""
+
+    blocks: int = 0
+    made: int = 0
+    """Made now, and not by an earlier run that was stopped."""
+    empty: int = 0
+    """Without a single value."""
+    seconds: float = 0.0
+    """Spent in making them, summed over workers: reading, computing, writing, signing."""
+
+    def add(self, entry: Mapping[str, Any]) -> None:
+        """Count one entry of the ledger."""
+        self.blocks += 1
+        self.made += entry["made"]
+        self.empty += entry["empty"]
+        self.seconds += entry["seconds"] if entry["made"] else 0.0
 
 
 STORE = "out.zarr"

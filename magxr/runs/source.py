@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import xarray as xr
 
 from magxr.chunked.quantiles import check_extent, extremes
@@ -22,6 +23,10 @@ from magxr.steps.arguments import is_whole
 if TYPE_CHECKING:
     from magxr.geogrid import Grid
     from magxr.runs.config import RunConfig
+
+
+NEAREST_POLE = 85.0
+"""Latitude beyond which cells are too narrow (a twelfth of their height) for a map of all longitudes."""
 
 
 def open_source(config: RunConfig, given: xr.Dataset | xr.DataArray | None = None) -> xr.Dataset:
@@ -50,12 +55,41 @@ def open_source(config: RunConfig, given: xr.Dataset | xr.DataArray | None = Non
         ds = crop(ds, config.bounds) if config.bounds else ds
     else:
         ds = open_region(config.region, path=config.path, bounds=config.bounds, **how)
+    ds = _without_poles(ds, config.max_latitude)
     da = ds["anomaly"]
     if da.chunks is None or config.chunk:
         # Chunks of about the same length: a sliver at the end would be smaller than a halo.
         longest = config.chunk or TARGET
         da = da.chunk({d: math.ceil(n / math.ceil(n / longest)) for d, n in da.sizes.items()})
     return da.to_dataset(name=da.name).assign_attrs(ds.attrs)
+
+
+def _without_poles(ds: xr.Dataset, most: float | None) -> xr.Dataset:
+    """Leave out rows near the poles; a grid that goes round the globe and reaches them is refused.
+
+    There a cell is a sliver of a few hundred metres, so that neither stripes nor windows keep their shape.
+    """
+    da = ds["anomaly"]
+    grid, _ = describe(da)
+    farthest = float(abs(grid.latitude[[0, -1]]).max())
+    if most is None:
+        if grid.wraps and farthest > NEAREST_POLE:
+            fix = "leave the poles out with max_latitude=80 (--max-latitude 80)"
+            msg = f"the grid goes round the globe and reaches {farthest:.4g} degrees of latitude; {fix}"
+            raise GridError(msg)
+        return ds
+    kept = np.flatnonzero(abs(da[grid.lat].values) <= most + 1e-9)
+    if kept.size < 2:
+        msg = f"max_latitude={most:g} leaves {kept.size} of the {grid.shape[0]} rows; use a larger one"
+        raise ParameterError(msg)
+    if kept.size == grid.shape[0]:
+        return ds
+    cut = ds.isel({grid.lat: slice(int(kept[0]), int(kept[-1]) + 1)})
+    if da.chunks is None:
+        return cut
+    # No sliver where the edge of the cut falls into a chunk.
+    longest = max(da.chunks[da.get_axis_num(grid.lat)])
+    return cut.chunk({grid.lat: math.ceil(kept.size / math.ceil(kept.size / longest))})
 
 
 def check_values(ds: xr.Dataset) -> None:

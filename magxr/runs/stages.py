@@ -17,7 +17,7 @@ from magxr.runs import method
 from magxr.steps.gridding import grid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
     import xarray as xr
@@ -87,30 +87,12 @@ def stages(plan: Plan) -> list[Stage]:
     ]
 
 
-def even_blocks(sizes: Mapping[Hashable, int], longest: int) -> dict[str, int]:
-    """Return the length of equal blocks of at most ``longest`` cells along each dimension."""
-    return {str(d): math.ceil(n / math.ceil(n / longest)) for d, n in sizes.items()}
-
-
 def chunks_read(plan: Plan, stage: Stage) -> dict[str, int]:
     """Return the chunks in which a stage takes what it reads, cells along each dimension."""
     blocks = plan.blocks[stage.reads]
     if stage.finest is None:
         return blocks
     return {d: math.ceil(n / math.ceil(n / stage.finest)) for d, n in blocks.items()}
-
-
-def whole_parts(chunks: Mapping[str, tuple[int, ...]], longest: Mapping[str, int]) -> dict[str, int]:
-    """Return blocks of whole chunks, of about ``longest`` along each dimension.
-
-    Windows are answered in parts of some tens of predictions; a block that cut through one would answer it
-    twice.
-    """
-    found = {}
-    for dim, sizes in chunks.items():
-        part = max(sizes)
-        found[dim] = part * max(1, round(longest[dim] / part))
-    return found
 
 
 def _gridded(source: xr.Dataset, plan: Plan) -> xr.Dataset:

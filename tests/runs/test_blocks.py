@@ -48,13 +48,13 @@ def assert_same_stores(one, other):
             assert str(a[name].attrs) == str(b[name].attrs)
 
 
-def globe(rows=360, columns=720):
+def globe(rows=336, columns=720):
     """All longitudes, from north to south, with land that has no data."""
     noise = np.random.default_rng(4).normal(0, 60, (rows, columns)).astype("f4")
     noise[:, 300:420] = np.nan
     noise[40:43, 100:140] = np.nan
-    step = 180 / rows
-    lat, lon = 90 - step / 2 - step * np.arange(rows), -180 + step / 2 + step * np.arange(columns)
+    step = 0.5
+    lat, lon = 84 - step / 2 - step * np.arange(rows), -180 + step / 2 + step * np.arange(columns)
     return xr.Dataset(
         {"anomaly": (("lat", "lon"), noise, {"units": "nT"})},
         coords={

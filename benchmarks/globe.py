@@ -1,0 +1,158 @@
+"""The whole globe by blocks: wall time by stage and peak memory over all processes, at 1, 4 and 16 times.
+
+A globe is made by a plain forward model (no global age grid is at hand): ocean basins that spread from curved
+ridges, with the reversals of the time scale seen from 4 km above them, land with fractal anomalies, and parts
+without data. `globe` runs it at 2' from end to end, `scale` at 8', 4' and 2', which is 1, 4 and 16 times the
+area.
+
+Run: PYTHONPATH=. python benchmarks/globe.py globe [--model default --stride 20]
+     PYTHONPATH=. python benchmarks/globe.py scale
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import multiprocessing
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import xarray as xr
+from scipy.ndimage import gaussian_filter
+
+LATITUDE = 80.0
+SEAS = ((-150.0, 75.0, 55.0), (-25.0, 32.0, 20.0), (75.0, 35.0, 28.0))
+"""Ridge's longitude, half width (degrees) and half-spreading rate (km/Myr) of each ocean."""
+
+
+def make(path: Path, arcmin: float) -> None:
+    """Write a globe of cells of so many arc minutes."""
+    from magxr.synthetic.timescale import polarity
+
+    step = arcmin / 60
+    rows, columns = round(2 * LATITUDE / step), round(360 / step)
+    lat = -LATITUDE + step / 2 + step * np.arange(rows)
+    lon = -180 + step / 2 + step * np.arange(columns)
+    rng = np.random.default_rng(1)
+    values = np.empty((rows, columns), "f4")
+    broad = gaussian_filter(rng.normal(size=(rows // 4 + 1, columns // 4 + 1)), 6, mode="wrap")
+    broad *= 120 / broad.std()
+    for r0 in range(0, rows, 256):
+        part = lat[r0 : r0 + 256, None]
+        offset = 6 * np.sin(np.radians(3 * part)) + 1.5 * np.sign(np.sin(np.radians(11 * part)))
+        noise = rng.normal(0, 12, (part.size, columns))
+        land = broad[(r0 + np.arange(part.size))[:, None] // 4, np.arange(columns)[None] // 4]
+        band = land + noise
+        for ridge, width, rate in SEAS:
+            away = np.abs((lon - ridge - offset + 180) % 360 - 180)
+            age = away * 111.2 * np.cos(np.radians(part)) / rate
+            sea = away < width
+            band = np.where(sea, 200.0 * polarity(np.minimum(age, 150.0)) + noise, band)
+        values[r0 : r0 + 256] = gaussian_filter(band, (1.0, 1.0), mode=("nearest", "wrap"))
+    y, x = np.deg2rad(lat)[:, None], np.deg2rad(lon)[None]
+    values[(np.sin(3 * x + 1) * np.cos(4 * y) > 0.9) | (np.abs(np.cos(2 * x) * np.sin(5 * y)) > 0.985)] = (
+        np.nan
+    )
+    ds = xr.Dataset(
+        {"anomaly": (("lat", "lon"), values, {"units": "nT"})},
+        coords={
+            "lat": ("lat", lat, {"units": "degrees_north"}),
+            "lon": ("lon", lon, {"units": "degrees_east"}),
+        },
+        attrs={"title": f"Synthetic globe, {arcmin:g} arcmin"},
+    )
+    ds.to_zarr(path, consolidated=False, encoding={"anomaly": {"chunks": (512, 512)}})
+
+
+class Peak:
+    """Most memory of this process and its children; pages that they share count once."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def _watch(self) -> None:
+        me = psutil.Process()
+        while not self._stop.wait(0.5):
+            total = 0
+            for process in [me, *me.children(recursive=True)]:
+                try:
+                    total += process.memory_full_info().pss
+                except psutil.Error:
+                    continue
+            self.bytes = max(self.bytes, total)
+
+    def stop(self) -> float:
+        """Return the peak, GiB."""
+        self._stop.set()
+        self._thread.join()
+        return self.bytes / 2**30
+
+
+def once(arcmin: float, folder: Path, queue: multiprocessing.Queue, changes: dict) -> None:
+    """Run one globe in a process of its own."""
+    import magxr
+
+    peak = Peak()
+    began = time.perf_counter()
+    result = magxr.run(
+        folder / f"globe-{arcmin:g}.zarr",
+        folder / f"found-{arcmin:g}.zarr",
+        engine="blocks",
+        denoise="tile",
+        check_spacing=False,
+        **changes,
+    )
+    told = {"wall": time.perf_counter() - began, "peak": peak.stop(), "seconds": result.seconds}
+    queue.put(told | {"headline": result.headline})
+
+
+def measured(arcmin: float, folder: Path, changes: dict) -> dict:
+    """Make a globe, run it, and print what it took."""
+    make(folder / f"globe-{arcmin:g}.zarr", arcmin)
+    queue: multiprocessing.Queue = multiprocessing.get_context("spawn").Queue()
+    process = multiprocessing.get_context("spawn").Process(target=once, args=(arcmin, folder, queue, changes))
+    process.start()
+    told = queue.get()
+    process.join()
+    cells = round(2 * LATITUDE * 60 / arcmin) * round(21600 / arcmin)
+    told |= {"arcmin": arcmin, "megapixels": cells / 1e6, "changes": changes}
+    print(f"{arcmin:g}': {cells / 1e6:.1f} Mpx in {told['wall'] / 60:.1f} min, peak {told['peak']:.2f} GiB")
+    print("   " + "  ".join(f"{k} {v:.1f} s" for k, v in told["seconds"].items()))
+    print("   " + told["headline"])
+    return told
+
+
+def main() -> None:
+    """Parse and run."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=["globe", "scale"])
+    parser.add_argument("--arcmin", type=float, nargs="*")
+    parser.add_argument("--model", default="default")
+    parser.add_argument("--stride", type=int, default=20)
+    parser.add_argument("--scheduler", default="threads")
+    parser.add_argument("--chunk", type=int)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--folder", type=Path, help="where to work (a temporary folder)")
+    asked = parser.parse_args()
+    spacings = asked.arcmin or {"globe": [2.0], "scale": [8.0, 4.0, 2.0]}[asked.what]
+    changes = {k: getattr(asked, k) for k in ("model", "stride", "scheduler", "chunk")}
+    with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
+        found = [measured(arcmin, Path(folder), changes) for arcmin in spacings]
+    if len(found) > 1:
+        first, last = found[0], found[-1]
+        exponent = math.log(last["wall"] / first["wall"]) / math.log(last["megapixels"] / first["megapixels"])
+        print(f"time exponent {exponent:.3f}, memory {last['peak'] / first['peak']:.2f} x the smallest's")
+    if asked.json:
+        asked.json.write_text(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()

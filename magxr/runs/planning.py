@@ -1,0 +1,122 @@
+"""Cut a run into blocks before it starts, and tell what makes it this run and no other."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from magxr._version import __version__
+from magxr.chunked.fold import fold
+from magxr.chunked.plan import is_chunked
+from magxr.chunked.quantiles import check_extent, extremes
+from magxr.labelled import anomaly, canonical
+from magxr.runs import method
+from magxr.runs.stages import FILLED, MAPS, OUT, SOURCE, Plan, chunks_read, stages
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
+    from pathlib import Path
+
+    import xarray as xr
+
+    from magxr.models.spec import ModelSpec
+    from magxr.runs.config import RunConfig
+
+LONGEST = 1024
+"""Side of a block, cells of the working grid, where ``chunk`` does not say otherwise."""
+_ELSEWHERE = ("out", "scheduler", "overwrite", "resume", "path")
+"""Parameters that may differ when a run is resumed: where it works, not what it does."""
+
+
+def planned(
+    config: RunConfig, spec: ModelSpec, source: xr.Dataset, maps: xr.Dataset, folder: Path
+) -> tuple[Plan, dict[str, xr.Dataset]]:
+    """Cut all stores into blocks, and build every stage once, so that what does not fit is refused here."""
+    longest = config.chunk or LONGEST
+    cells, grid = anomaly(source), maps["anomaly"]
+    same = cells.sizes == grid.sizes and all(cells[d].equals(grid[d]) for d in cells.dims)
+    blocks = {SOURCE: even_blocks(cells.sizes, longest), MAPS: even_blocks(grid.sizes, longest)}
+    blocks[FILLED] = blocks[SOURCE]
+    spacing = None if same else method.spacing_of(source, config)
+    plan = Plan(folder, "", config, spec, spacing, blocks)
+    templates = {SOURCE: source, MAPS: maps}
+    if not same:
+        filled = method.gridded(source, config, None)
+        templates[FILLED] = filled.rename({anomaly(filled).name: "gridded"})
+    out = method.predicted(blank(maps, blocks[MAPS]), config, spec)
+    likely = {str(d): max(1, n // config.stride) for d, n in blocks[MAPS].items()}
+    parts = dict(zip(map(str, out["linear"].dims), out["linear_probability"].chunks or (), strict=True))
+    blocks[OUT] = whole_parts(parts, likely)
+    templates[OUT] = out
+    for stage in stages(plan):
+        stage.build(blank(templates[stage.reads], chunks_read(plan, stage)), plan)
+    return plan, templates
+
+
+def blank(ds: xr.Dataset, blocks: Mapping[str, int]) -> xr.Dataset:
+    """Return the same labels with chunks of one block, made of nothing: to build on, not to compute."""
+    import dask.array as da
+
+    out = ds.copy()
+    for var in out.variables.values():
+        if is_chunked(var.data) or (var.ndim == 2 and set(map(str, var.dims)) <= set(blocks)):
+            lengths = tuple(min(blocks.get(str(d), n), n) for d, n in var.sizes.items())
+            var.data = da.zeros(var.shape, dtype=var.dtype, chunks=lengths)
+    return out
+
+
+def even_blocks(sizes: Mapping[Hashable, int], longest: int) -> dict[str, int]:
+    """Return the length of equal blocks of at most ``longest`` cells along each dimension."""
+    return {str(d): math.ceil(n / math.ceil(n / longest)) for d, n in sizes.items()}
+
+
+def whole_parts(chunks: Mapping[str, tuple[int, ...]], longest: Mapping[str, int]) -> dict[str, int]:
+    """Return blocks of whole chunks, of about ``longest`` along each dimension.
+
+    Windows are answered in parts of some tens of predictions; a block that cut through one would answer it
+    twice.
+    """
+    found = {}
+    for dim, sizes in chunks.items():
+        part = max(sizes)
+        found[dim] = part * max(1, round(longest[dim] / part))
+    return found
+
+
+def about(plan: Plan, source: xr.Dataset, maps: xr.Dataset) -> dict[str, Any]:
+    """Read the source once: refuse values that no step could use, and tell what makes the run this one."""
+    from dask.base import compute
+
+    values, grid, _ = canonical(anomaly(source))
+    extent, hashes = compute(extremes(values), fold(values, _hashed, _joined, name="sha256"))
+    check_extent(extent)
+    _, working, _ = canonical(maps["anomaly"])
+    what = {f"parameter {k}": v for k, v in plan.config.parameters().items() if k not in _ELSEWHERE}
+    what |= {"source grid": [grid.shape, grid.origin, grid.spacing], "source sha256": _sha(hashes)}
+    what |= {"working grid": [working.shape, working.origin, working.spacing]}
+    what |= {"model": [plan.spec.name, plan.spec.sha256], "magxr": __version__, "blocks": plan.blocks}
+    plain: dict[str, Any] = json.loads(json.dumps(what, default=str))
+    return plain
+
+
+def named(plan: Plan, what: Mapping[str, Any]) -> Plan:
+    """Return the plan with the fingerprint of the run."""
+    return replace(plan, run=_sha(what))
+
+
+def _hashed(block: Any) -> list[str]:
+    return [hashlib.sha256(np.ascontiguousarray(block).data).hexdigest()]
+
+
+def _joined(lists: list[list[str]]) -> list[str]:
+    return list(itertools.chain.from_iterable(lists))
+
+
+def _sha(what: Any) -> str:
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
