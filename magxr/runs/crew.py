@@ -102,17 +102,22 @@ def crew(scheduler: str | None) -> Iterator[Crew]:
         "threads" (the default), "sync", "processes" (of this machine, restarted when they are killed), or the
         address of a Dask scheduler.
     """
-    import dask
-    from dask.system import CPU_COUNT
-
-    count = dask.config.get("num_workers", None) or CPU_COUNT
+    count = workers_of(scheduler)
     if scheduler == "processes":
         with _processes(count) as address, computing(address) as client:
             yield Crew(count, client)
         return
     with computing(scheduler) as client:
         local = scheduler is None or scheduler in LOCAL
-        yield Crew(1 if scheduler == "sync" else count, None if local else client)
+        yield Crew(count, None if local else client)
+
+
+def workers_of(scheduler: str | None) -> int:
+    """Return how many blocks are in work at a time on this machine."""
+    import dask
+    from dask.system import CPU_COUNT
+
+    return 1 if scheduler == "sync" else int(dask.config.get("num_workers", None) or CPU_COUNT)
 
 
 @contextmanager

@@ -16,7 +16,9 @@ from magxr.chunked.fold import fold
 from magxr.chunked.plan import is_chunked
 from magxr.chunked.quantiles import check_extent, extremes
 from magxr.labelled import anomaly, canonical
-from magxr.runs import method
+from magxr.runs import memory, method
+from magxr.runs.cluster import LOCAL
+from magxr.runs.crew import workers_of
 from magxr.runs.stages import FILLED, MAPS, OUT, SOURCE, Plan, chunks_read, stages
 
 if TYPE_CHECKING:
@@ -54,9 +56,19 @@ def planned(
     parts = dict(zip(map(str, out["linear"].dims), out["linear_probability"].chunks or (), strict=True))
     blocks[OUT] = whole_parts(parts, likely)
     templates[OUT] = out
+    _check_memory(plan)
     for stage in stages(plan):
         stage.build(blank(templates[stage.reads], chunks_read(plan, stage)), plan)
     return plan, templates
+
+
+def _check_memory(plan: Plan) -> None:
+    """Refuse blocks that this machine cannot hold; of the machines of a cluster nothing is known here."""
+    scheduler = plan.config.scheduler
+    if scheduler is None or scheduler in LOCAL:
+        count = workers_of(scheduler)
+        largest = max((plan.blocks[name] for name in (SOURCE, MAPS)), key=lambda b: math.prod(b.values()))
+        memory.check(tuple(largest.values()), count, count if scheduler == "processes" else 1)
 
 
 def blank(ds: xr.Dataset, blocks: Mapping[str, int]) -> xr.Dataset:
