@@ -11,7 +11,7 @@ GIB = 2**30
 
 
 def test_the_block_that_is_named_fits_and_is_the_largest():
-    with pytest.raises(ParameterError, match=r"4 blocks of 8192 x 8192 cells .* 60 GiB .* 8 GiB") as caught:
+    with pytest.raises(ParameterError, match=r"4 blocks of 8192 x 8192 cells .* 62 GiB, .* 8 GiB") as caught:
         memory.check((8192, 8192), workers=4, processes=4, limit=8 * GIB)
     side = int(re.search(r"--chunk (\d+)", str(caught.value))[1])
     memory.check((side, side), workers=4, processes=4, limit=8 * GIB)
