@@ -35,6 +35,7 @@ _HOME = {
     "backbones": "magxr.models.availability",
     "open_anomaly": "magxr.io.read",
     "run": "magxr.runs.pipeline",
+    "estimate": "magxr.runs.estimate",
 }
 """Public function -> module that defines it, imported on first use."""
 
@@ -45,6 +46,7 @@ if TYPE_CHECKING:  # so that type checkers and editors see what `__getattr__` fi
     from magxr.io.catalog import regions as regions
     from magxr.io.read import open_anomaly as open_anomaly
     from magxr.models.availability import backbones as backbones
+    from magxr.runs.estimate import estimate as estimate
     from magxr.runs.pipeline import run as run
     from magxr.steps.calibrate import calibrate as calibrate
     from magxr.steps.calibrate import percent_linear as percent_linear

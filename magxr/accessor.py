@@ -63,3 +63,4 @@ class Mag:
     calibrate = Step(lambda: magxr.calibrate)
     plot = Step(lambda: magxr.plot)
     tune = Step(lambda: magxr.tune)
+    estimate = Step(lambda: magxr.estimate)

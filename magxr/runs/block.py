@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from magxr.runs.stages import Plan, Stage
 
-    Number = tuple[int, int]
+    Number = tuple[int, ...]
 
 _building = threading.Lock()
 _works: dict[tuple[str, str, str], _Work] = {}

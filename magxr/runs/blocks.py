@@ -78,7 +78,7 @@ def run_blocks(
         with ledger.locked(), _kept(folder):
             ledger.check(what)
             with _timed("read", seconds):
-                _laid_out(plan, source, templates)
+                laid_out(plan, source, templates)
             tallies = {}
             for stage in stages(plan):
                 with _timed(stage.name, seconds):
@@ -114,7 +114,7 @@ def _begun(folder: Path, what: Mapping[str, Any]) -> Ledger:
     return Ledger(folder)
 
 
-def _laid_out(plan: Plan, source: xr.Dataset, templates: Mapping[str, xr.Dataset]) -> None:
+def laid_out(plan: Plan, source: xr.Dataset, templates: Mapping[str, xr.Dataset]) -> None:
     """Copy the source, so that workers read what was checked, and lay out the stores that grow."""
     if not plan.store(SOURCE).exists():
         for half in plan.folder.glob(f".{SOURCE}.zarr.writing-*"):
@@ -127,33 +127,35 @@ def _laid_out(plan: Plan, source: xr.Dataset, templates: Mapping[str, xr.Dataset
 
 
 def _run_stage(plan: Plan, stage: Stage, ledger: Ledger, workers: Crew, progress: bool) -> Tally:
-    _ready(plan, stage, ledger)
-    numbers = _numbers(plan, stage)
+    ready(plan, stage, ledger)
+    wanted = numbers(plan, stage)
     meter = Meter(stage.name) if progress else None
-    items = [(plan, stage.name, number) for number in numbers]
+    items = [(plan, stage.name, number) for number in wanted]
     tally = Tally()
     for entry in workers.each(make_block, items):
         tally.add(entry)
         if meter:
-            meter.update(tally.blocks, len(numbers))
+            meter.update(tally.blocks, len(wanted))
     if meter:
         meter.close()
     return tally
 
 
-def _numbers(plan: Plan, stage: Stage) -> list[tuple[int, ...]]:
+def numbers(plan: Plan, stage: Stage) -> list[tuple[int, ...]]:
+    """Return the numbers of the blocks of a stage, in the order in which they are made."""
     ds = store.open(plan.store(stage.writes), chunks=None)[stage.variables[0]]
     lengths = plan.blocks[stage.writes]
     counts = [range(-(-ds.sizes[d] // lengths[str(d)])) for d in ds.dims]
     return list(itertools.product(*counts))
 
 
-def _ready(plan: Plan, stage: Stage, ledger: Ledger) -> None:
-    """Make the statistics that the blocks of a stage share, unless they are kept."""
+def ready(plan: Plan, stage: Stage, ledger: Ledger) -> float:
+    """Make the statistics that the blocks of a stage share, unless they are kept; return the seconds."""
     from dask.base import compute
 
+    began = time.perf_counter()
     if ledger.kept(stage.name) is not None:
-        return
+        return 0.0
     source = opened(plan, stage)
     built = stage.build(source, plan)
     shared = statistics([built[name].data for name in stage.variables])
@@ -169,6 +171,7 @@ def _ready(plan: Plan, stage: Stage, ledger: Ledger) -> None:
             there = store.open(plan.store(name), chunks=None).variables
             fill_in(plan.store(name), {k: v for k, v in found.items() if k in there})
     ledger.keep(stage.name, known)
+    return time.perf_counter() - began
 
 
 def _told(plan: Plan) -> None:

@@ -121,6 +121,10 @@ class Ledger:
         """Write down that a block is done."""
         _write(self._entry(stage, number), entry)
 
+    def forget(self, stage: str, number: tuple[int, ...]) -> None:
+        """Have a block made again."""
+        self._entry(stage, number).unlink(missing_ok=True)
+
     def signed(self, stage: str) -> int:
         """Return the number of blocks of a stage that are done."""
         folder = self.folder / "ledger" / stage

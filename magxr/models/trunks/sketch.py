@@ -173,6 +173,17 @@ class Sketch:
             sides.append((side - reach) // op.stride + 1)
         return sides[-1]
 
+    def operations(self, window: int) -> float:
+        """Return the operations for one window: two for every multiplication of a convolution."""
+        sides, total = [window], 0.0
+        for op in self.ops:
+            side = sides[op.inputs[0]] + sum(op.zeros)
+            reach = 1 if op.padding == "same" else op.size[0]
+            sides.append((side - reach) // op.stride + 1)
+            if op.layer is not None and op.kind in ("convolution", "depthwise"):
+                total += 2.0 * math.prod(op.layer.kernel) * sides[-1] ** 2
+        return total
+
     def stored_order(self) -> tuple[Layer, ...]:
         """Return layers in the order of ``keras.Model.layers``: farthest from the end first.
 

@@ -1,0 +1,129 @@
+"""Run a small piece of a map through every stage and time it: what an estimate is made from."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from magxr.io import store
+from magxr.labelled import anomaly, canonical
+from magxr.runs import method
+from magxr.runs.block import make_block
+from magxr.runs.blocks import laid_out, numbers, ready
+from magxr.runs.ledger import Ledger
+from magxr.runs.planning import named, planned
+from magxr.runs.stages import MAPS, OUT, stages
+from magxr.steps.respacing import both_ways
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from magxr.models.spec import ModelSpec
+    from magxr.runs.config import RunConfig
+    from magxr.runs.stages import Plan
+
+SIDE = 640
+"""Side of the piece, cells of the working grid; never less than holds a few windows."""
+WINDOWS = 5
+"""Windows along a side of the piece."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What a piece of the map took."""
+
+    source: tuple[int, ...]
+    """Cells that were read."""
+    cells: tuple[int, int]
+    """Cells of the working grid."""
+    windows: int
+    """Windows that were answered."""
+    seconds: dict[str, float]
+    """Of one core, by stage: reading, computing, writing and signing."""
+    shared: dict[str, float]
+    """Of finding global statistics, by stage."""
+    stored: float
+    """Bytes on disk of all stores, for each cell of the working grid."""
+    plan: Plan
+    """How the piece was cut: in one block, but for what is always cut finer."""
+
+
+def sample(config: RunConfig, spec: ModelSpec, source: xr.Dataset, share: np.ndarray) -> Sample:
+    """Take a piece of the map from where it has most values, and run all stages on it, in this thread.
+
+    Parameters
+    ----------
+    config : RunConfig
+    spec : ModelSpec
+    source : xarray.Dataset
+    share : ndarray of float, shape (rows, columns)
+        How much of each part of the source has values.
+
+    Returns
+    -------
+    Sample
+    """
+    piece = _piece(config, spec, source, share)
+    rows, columns = (n for n in anomaly(piece).shape)
+    stride = _stride(spec.window)
+    with tempfile.TemporaryDirectory(prefix="magxr-estimate-") as folder:
+        small = replace(
+            config, out=Path(folder) / "sample.zarr", chunk=10**6, stride=stride, neighbours=1, bounds=None,
+            max_latitude=None, scheduler="sync", engine="blocks", resume=False,
+        )  # fmt: skip
+        plan, templates = planned(small, spec, piece, method.prepared(piece, small), Path(folder))
+        plan = named(plan, {"piece": [rows, columns]})
+        ledger = Ledger(plan.folder)
+        laid_out(plan, piece, templates)
+        seconds: dict[str, float] = {}
+        shared: dict[str, float] = {}
+        for stage in stages(plan):
+            shared[stage.name] = ready(plan, stage, ledger)
+            for number in numbers(plan, stage):
+                make_block(plan, stage.name, number)  # the first one compiles kernels and loads the model
+            took = 0.0
+            for number in numbers(plan, stage):
+                ledger.forget(stage.name, number)
+                took += make_block(plan, stage.name, number)["seconds"]
+            seconds[stage.name] = took
+        _, working, _ = canonical(anomaly(templates[MAPS][["anomaly"]]))
+        said = store.open(plan.store(OUT), chunks=None)["linear_probability"].values
+        size = sum(f.stat().st_size for f in Path(folder).rglob("*") if f.is_file())
+    return Sample(
+        source=(rows, columns),
+        cells=working.shape,
+        windows=int(np.isfinite(said).sum()),
+        seconds=seconds,
+        shared=shared,
+        stored=size / math.prod(working.shape),
+        plan=plan,
+    )
+
+
+def _piece(config: RunConfig, spec: ModelSpec, source: xr.Dataset, share: np.ndarray) -> xr.Dataset:
+    """Return the part of the source around the place that has most values, in memory, in one chunk."""
+    da = anomaly(source)
+    _, grid, _ = canonical(da)
+    spacing = method.spacing_of(source, config)
+    new = both_ways(spacing) if spacing else None
+    ratio = 1.0 if new is None else new[0] / grid.spacing[0]
+    side = math.ceil(max(SIDE, spec.window + 2 * config.stride) * ratio)
+    slices = {}
+    place = np.unravel_index(int(np.argmax(share)), share.shape)
+    for dim, n, parts in zip(da.dims, place, share.shape, strict=True):
+        size = da.sizes[dim]
+        middle = round((n + 0.5) * size / parts)
+        first = min(max(0, middle - side // 2), max(0, size - side))
+        slices[dim] = slice(first, min(first + side, size))
+    return source.isel(slices).load().chunk(-1)
+
+
+def _stride(window: int) -> int:
+    """Return a stride that puts a few windows into the piece, as even or odd as the window."""
+    wide = max(1, (SIDE - window) // (WINDOWS - 1))
+    return max(1, min(window, wide - (window - wide) % 2))
