@@ -200,9 +200,10 @@ def _stage(
     counts = tuple(math.ceil(n / side) for n, side in zip(shape, sides, strict=True))
     tasks = math.prod(counts)
     if stage.name == "classify":
-        return StageEstimate(
-            stage.name, tasks, 0.0, piece.seconds["classify"] * enough / max(piece.windows, 1)
-        )
+        a_window = piece.seconds["classify"] / max(piece.windows, 1)
+        return StageEstimate(stage.name, tasks, 0.0, a_window * enough)
+    if stage.name == "calibrate":  # a vote costs less than to open the store
+        return StageEstimate(stage.name, tasks, 0.0, piece.seconds["calibrate"] * tasks)
     small = piece.source if stage.writes not in shapes or shape == shapes[SOURCE] else piece.cells
     whole, part = work(plan, stage, shape), work(piece.plan, stage, small)
     seconds = piece.seconds[stage.name] * whole / part * busy(share, (counts[0], counts[1]))
