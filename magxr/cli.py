@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import logging
+import signal
 import sys
+import threading
 import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from magxr import cli_models, cli_study
@@ -13,25 +16,52 @@ from magxr._version import __version__
 from magxr.errors import MagxrError, MagxrWarning, ParameterError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; return 0, 1 for an error of the input or 130 after Ctrl-C."""
+    """Run the command line; return 0, 1 for an error of the input, 130 after Ctrl-C or 143 after SIGTERM."""
     try:
-        arguments = _parser().parse_args(argv)
-        level = logging.INFO if arguments.verbose else logging.WARNING
-        logging.basicConfig(level=level, format="%(message)s")
-        with warnings.catch_warnings():
-            if not arguments.verbose:
-                warnings.showwarning = _tell
-            return int(arguments.call(arguments))
+        with _listening():
+            arguments = _parser().parse_args(argv)
+            level = logging.INFO if arguments.verbose else logging.WARNING
+            logging.basicConfig(level=level, format="%(message)s")
+            with warnings.catch_warnings():
+                if not arguments.verbose:
+                    warnings.showwarning = _tell
+                return int(arguments.call(arguments))
     except (MagxrError, OSError) as error:
-        print(f"magxr: {_one_line(error)}", file=sys.stderr)
+        print(f"magxr: {_one_line('; '.join([str(error), *_notes(error)]))}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("magxr: stopped; nothing was left under the output's name", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as stop:
+        left = _notes(stop) or ["nothing was left under the output's name"]
+        print(f"magxr: stopped; {_one_line('; '.join(left))}", file=sys.stderr)
+        return 143 if isinstance(stop, _Terminated) else 130
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, which batch systems send when time is up: treated as Ctrl-C."""
+
+
+@contextmanager
+def _listening() -> Iterator[None]:
+    """Raise `_Terminated` at a SIGTERM while the block runs."""
+    if threading.current_thread() is not threading.main_thread():  # no other may set handlers
+        yield
+        return
+
+    def stop(*_: object) -> NoReturn:
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _notes(error: BaseException) -> list[str]:
+    return list(getattr(error, "__notes__", []))
 
 
 class _Parser(argparse.ArgumentParser):

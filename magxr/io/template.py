@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _INNER = 256
 """Longest side of the chunks within a shard, cells."""
+UNREADABLE = (OSError, ValueError, KeyError, RuntimeError)
+"""What zarr raises of a torn shard."""
 
 
 def lay_out(ds: xr.Dataset, path: Path, blocks: Mapping[str, int]) -> None:
@@ -86,9 +88,15 @@ def write_block(
     number : tuple of int
         Number of the block, and so of the shard.
     """
-    for name in values:
-        # zarr reads a shard before it writes at the map's edge, and cannot read a torn one
-        path.joinpath(name, "c", *map(str, number)).unlink(missing_ok=True)
+    shards = [path.joinpath(name, "c", *map(str, number)) for name in values]
+    if any(shard.exists() for shard in shards):
+        try:
+            read_region(path, values, where)
+        except UNREADABLE:
+            # zarr reads a shard before it writes at the map's edge, and cannot read a torn one. A sound one
+            # stays until it is replaced: a worker that outlived its run may write it while others read it.
+            for shard in shards:
+                shard.unlink(missing_ok=True)
     fields = {name: (dims[name], array) for name, array in values.items()}
     region = {d: s for name in values for d, s in zip(dims[name], where, strict=True)}
     xr.Dataset(fields).to_zarr(path, region=region, mode="r+", zarr_format=3, consolidated=False)
@@ -104,6 +112,12 @@ def read_region(path: Path, names: Iterable[str], where: Slices) -> dict[str, ND
     """
     with xr.open_dataset(path, engine="zarr", consolidated=False, chunks=None, cache=False) as ds:
         return {name: np.asarray(ds[name].variable[where].values) for name in names}
+
+
+def sweep(path: Path) -> None:
+    """Remove what killed writers left in a store: zarr gives an object its name when it is whole."""
+    for half in path.rglob("*.partial"):
+        half.unlink(missing_ok=True)
 
 
 def checksum(values: Mapping[str, NDArray[Any]]) -> str:

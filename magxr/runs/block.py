@@ -12,7 +12,7 @@ from magxr.chunked.piecewise import Piecewise
 from magxr.chunked.plan import is_chunked
 from magxr.chunked.streaming import one_by_one
 from magxr.io import store
-from magxr.io.template import checksum, read_region, write_block
+from magxr.io.template import UNREADABLE, checksum, read_region, write_block
 from magxr.runs.ledger import Ledger
 from magxr.runs.stages import chunks_read, stages
 
@@ -93,7 +93,7 @@ class _Work:
         """Tell whether what is stored is what was signed; what cannot be read is not."""
         try:
             stored = read_region(self.path, self.stage.variables, where)
-        except (OSError, ValueError, KeyError, RuntimeError):
+        except UNREADABLE:
             return False  # a torn shard: the block is made again
         return checksum(stored) == entry.get("output")
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from magxr.errors import ChunkError, MissingExtraError, StoreError
-from magxr.runs.cluster import LOCAL, computing
+from magxr.runs.cluster import computing
+from magxr.runs.lock import FULL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     Work = Callable[..., Any]
 
 ATTEMPTS = 10
-"""Workers that a block may lose before the run gives up: one that needs too much memory kills every one."""
+"""Workers of this machine that a block may lose before the run gives up: one that needs too much memory kills
+every one. A cluster has a rule of its own, distributed.scheduler.allowed-failures (3)."""
 
 
 class Crew:
@@ -38,27 +39,15 @@ class Crew:
 
         Raises
         ------
-        StoreError
-            If a disk is full.
-        ChunkError
-            If a block killed `ATTEMPTS` workers.
         Exception
-            The first that ``work`` raises, when all calls that were at work have ended.
+            The first that ``work`` raises, when all calls that were at work in this process have ended.
         """
         if self.client is not None:
-            results = self._distributed(work, items)
+            yield from self._distributed(work, items)
         elif self.workers == 1:
-            results = (work(*item) for item in items)
+            yield from (work(*item) for item in items)
         else:
-            results = self._threads(work, items)
-        try:
-            yield from results
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            fix = "make room and run the same again with resume=True (--resume): what is done is kept"
-            msg = f"no space left on the disk of the output ({error}); {fix}"
-            raise StoreError(msg) from error
+            yield from self._threads(work, items)
 
     def _threads(self, work: Work, items: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
         pool = ThreadPoolExecutor(self.workers)
@@ -76,17 +65,11 @@ class Crew:
 
     def _distributed(self, work: Work, items: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
         from distributed import as_completed
-        from distributed.scheduler import KilledWorker
 
         futures = self.client.map(work, *zip(*items, strict=True), pure=False, key="magxr-block")
         try:
             for future in as_completed(futures):
-                try:
-                    yield future.result()
-                except KilledWorker as error:
-                    fix = "give workers more memory, or run with a smaller chunk (--chunk)"
-                    msg = f"a block ended {ATTEMPTS} workers, which most likely ran out of memory; {fix}"
-                    raise ChunkError(msg) from error
+                yield future.result()
                 future.release()
         finally:
             self.client.cancel(futures)
@@ -101,15 +84,53 @@ def crew(scheduler: str | None) -> Iterator[Crew]:
     scheduler : str, optional
         "threads" (the default), "sync", "processes" (of this machine, restarted when they are killed), or the
         address of a Dask scheduler.
+
+    Raises
+    ------
+    StoreError
+        If a disk is full.
+    ChunkError
+        If a block killed so many workers that the scheduler gave it up.
     """
     count = workers_of(scheduler)
     if scheduler == "processes":
-        with _processes(count) as address, computing(address) as client:
+        with _processes(count) as address, computing(address) as client, _full(), _killed():
             yield Crew(count, client)
         return
     with computing(scheduler) as client:
-        local = scheduler is None or scheduler in LOCAL
-        yield Crew(count, None if local else client)
+        if client is None:
+            with _full():
+                yield Crew(count)
+        else:
+            with _full(), _killed():
+                yield Crew(count, client)
+
+
+@contextmanager
+def _full() -> Iterator[None]:
+    """Say what to do when a disk is full, whoever wrote to it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        fix = "make room and run the same again with resume=True (--resume): what is done is kept"
+        msg = f"no space left on the disk of the output ({error}); {fix}"
+        raise StoreError(msg) from error
+
+
+@contextmanager
+def _killed() -> Iterator[None]:
+    """Say what to do about a task that every worker dies of."""
+    from distributed.scheduler import KilledWorker
+
+    try:
+        yield
+    except KilledWorker as error:
+        lost = error.allowed_failures + 1
+        fix = "give workers more memory, or run with a smaller chunk (--chunk)"
+        msg = f"a block ended {lost} workers, which most likely ran out of memory; {fix}"
+        raise ChunkError(msg) from error
 
 
 def workers_of(scheduler: str | None) -> int:

@@ -6,6 +6,7 @@
       run.json          what the run is: parameters, grid, model, versions; written first
       lock              held by the process that works on it
       statistics/       global statistics, one file a stage
+      finished.json     pictures and page are made too: all that is left is to give everything its place
       ledger/STAGE/     one file a block: what it was made from, checksum of what was written
       *.zarr            the stores that grow
 
@@ -16,19 +17,21 @@ from __future__ import annotations
 
 import json
 import os
-import socket
+import shutil
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from magxr.errors import StoreError
 from magxr.kernels.lowrank import Basis, Scale
+from magxr.runs.lock import LOCK, locked, unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 FORMAT = "magxr-ledger-1"
@@ -42,10 +45,6 @@ class Ledger:
     """The folder of one run."""
 
     folder: Path
-
-    def start(self, about: Mapping[str, Any]) -> None:
-        """Write down what the run is."""
-        _write(self.folder / "run.json", {"format": FORMAT, **about})
 
     def about(self) -> dict[str, Any]:
         """Return what the run is.
@@ -86,31 +85,49 @@ class Ledger:
                 )
                 raise StoreError(msg)
 
+    def there(self) -> bool:
+        """Tell whether a run was begun here; one that was killed before it said what it is was not."""
+        if not self.folder.exists():
+            return False
+        return not self.folder.is_dir() or any(not _of_nothing(p.name) for p in self.folder.iterdir())
+
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep others out while the block runs; a process that dies lets go by itself.
+    def claimed(self, about: Mapping[str, Any]) -> Iterator[None]:
+        """Begin a run here, or go on with the one that was begun, and keep others out while the block runs.
 
         Raises
         ------
         StoreError
-            If another run holds it.
+            If the folder cannot be made, another run is at work in it, or it is of another run.
         """
-        import fcntl
-
-        with (self.folder / "lock").open("a+", encoding="utf-8") as held:
-            try:
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                held.seek(0)
-                who = held.read().strip() or "another process"
-                fix = "wait for it to end, or choose another output"
-                msg = f"a run is at work in {str(self.folder)!r} ({who}); {fix}"
-                raise StoreError(msg) from error
-            held.seek(0)
-            held.truncate()
-            held.write(f"process {os.getpid()} on {socket.gethostname()}")
-            held.flush()
+        try:
+            self.folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise StoreError(unwritable(self.folder.parent, error)) from error
+        with self.locked():
+            if self.there():
+                self.check(about)
+            else:
+                try:
+                    _write(self.folder / "run.json", {"format": FORMAT, **about})
+                except OSError as error:
+                    shutil.rmtree(self.folder, ignore_errors=True)
+                    raise StoreError(unwritable(self.folder.parent, error)) from error
+            (self.folder / "ledger").mkdir(exist_ok=True)
             yield
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Keep others out while the block runs (`magxr.runs.lock.locked`)."""
+        return locked(self.folder)
+
+    def finish(self, what: Mapping[str, Any]) -> None:
+        """Write down that all is made, and what the run has to say."""
+        _write(self.folder / "finished.json", what)
+
+    def finished(self) -> dict[str, Any] | None:
+        """Return what `finish` wrote down, None if something is still to be made."""
+        path = self.folder / "finished.json"
+        return _read(path) if path.is_file() else None
 
     def entry(self, stage: str, number: tuple[int, ...]) -> dict[str, Any] | None:
         """Return the entry of a block, None if it was not signed."""
@@ -121,7 +138,7 @@ class Ledger:
         """Write down that a block is done."""
         _write(self._entry(stage, number), entry)
 
-    def forget(self, stage: str, number: tuple[int, ...]) -> None:
+    def unsign(self, stage: str, number: tuple[int, ...]) -> None:
         """Have a block made again."""
         self._entry(stage, number).unlink(missing_ok=True)
 
@@ -140,13 +157,12 @@ class Ledger:
             else:
                 flat[role] = value
         path = self.folder / "statistics" / f"{stage}.npz"
-        path.parent.mkdir(exist_ok=True)
-        growing = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}")
-        with growing.open("wb") as file:
+        with _growing(path) as file:
             np.savez(file, **flat)
-            file.flush()
-            os.fsync(file.fileno())
-        growing.replace(path)
+
+    def forget(self) -> None:
+        """Have the statistics made anew, and with them the by-products that go into the stores."""
+        shutil.rmtree(self.folder / "statistics", ignore_errors=True)
 
     def kept(self, stage: str) -> dict[str, Any] | None:
         """Return the statistics of a stage, None if they are still to be made.
@@ -178,14 +194,30 @@ class Ledger:
         return self.folder / "ledger" / stage / f"{'-'.join(map(str, number))}.json"
 
 
+def of_output(out: Path) -> Ledger:
+    """Return the ledger of the run that makes a store, begun or not."""
+    return Ledger(out.with_name(out.name + SUFFIX))
+
+
 def _write(path: Path, content: Mapping[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with _growing(path) as file:
+        file.write(json.dumps(content, indent=1, default=str).encode())
+
+
+@contextmanager
+def _growing(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file that gets its name when it is whole and on the disk."""
+    path.parent.mkdir(exist_ok=True)  # not its parents: a worker that outlives its run must not bring it back
     growing = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}")
-    with growing.open("w", encoding="utf-8") as file:
-        json.dump(content, file, indent=1, default=str)
-        file.flush()
-        os.fsync(file.fileno())
-    growing.replace(path)
+    try:
+        with growing.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        growing.replace(path)
+    except BaseException:
+        growing.unlink(missing_ok=True)
+        raise
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -208,3 +240,8 @@ def _damaged(path: Path, error: object) -> str:
 def _shown(value: Any) -> str:
     text = json.dumps(value)
     return text if len(text) < 60 else f"{text[:57]}..."
+
+
+def _of_nothing(name: str) -> bool:
+    """Tell whether a file says nothing of a run: what one that was killed at once leaves."""
+    return name == LOCK or name.startswith(".run.json-")

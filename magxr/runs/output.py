@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from magxr.errors import StoreError
 from magxr.io import store
+from magxr.runs.ledger import of_output
 from magxr.runs.present import PICTURES
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ class Tally:
 
 STORE = "out.zarr"
 """Name of the finished store in the working folder."""
+OLD = "replaced"
+"""Name, in the working folder, of the store that gives way to it."""
 
 
 def check_target(config: RunConfig) -> None:
@@ -77,6 +80,8 @@ def check_target(config: RunConfig) -> None:
         plain = target.stem.strip(".").removesuffix(".zarr").removesuffix("zarr")
         msg = f"the output {str(target)!r} must end in .zarr, e.g. {plain or 'result'}.zarr"
         raise StoreError(msg)
+    if config.resume and of_output(target).finished() is not None:
+        return  # of the run that is to be resumed: it was stopped while it gave everything its place
     store.place(target, config.overwrite)
     beside = [p for p in _companions(target) if p.exists()]
     if beside and not config.overwrite:
@@ -118,10 +123,10 @@ def publish(work: Path, target: Path) -> None:
 
     What is interrupted here puts back the store that was to be replaced.
     """
-    old = work / "replaced"
+    old = work / OLD
     try:
         for made in sorted(work.iterdir()):
-            if made.name != STORE:
+            if made.name not in (STORE, OLD):
                 made.replace(target.parent / made.name)
         if target.exists():
             target.rename(old)

@@ -79,7 +79,8 @@ def sample(config: RunConfig, spec: ModelSpec, source: xr.Dataset, share: np.nda
         plan, templates = planned(small, spec, piece, method.prepared(piece, small), Path(folder))
         plan = named(plan, {"piece": [rows, columns]})
         ledger = Ledger(plan.folder)
-        laid_out(plan, piece, templates)
+        (plan.folder / "ledger").mkdir()
+        laid_out(plan, piece, templates, ledger)
         seconds: dict[str, float] = {}
         shared: dict[str, float] = {}
         for stage in stages(plan):
@@ -88,7 +89,7 @@ def sample(config: RunConfig, spec: ModelSpec, source: xr.Dataset, share: np.nda
                 make_block(plan, stage.name, number)  # the first one compiles kernels and loads the model
             took = 0.0
             for number in numbers(plan, stage):
-                ledger.forget(stage.name, number)
+                ledger.unsign(stage.name, number)
                 took += make_block(plan, stage.name, number)["seconds"]
             seconds[stage.name] = took
         _, working, _ = canonical(anomaly(templates[MAPS][["anomaly"]]))

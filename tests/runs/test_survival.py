@@ -1,0 +1,398 @@
+"""What a run by blocks survives: killed workers, killed runs, full disks, others on its store, signals."""
+
+import contextlib
+import hashlib
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+import magxr
+from magxr.cli import main
+from magxr.errors import ChunkError, StoreError
+from magxr.runs.ledger import of_output
+from magxr.synthetic.seafloor import demo_region
+from tests.runs.test_blocks import assert_same_stores
+
+pytestmark = pytest.mark.slow
+
+SMALL = {"stride": 60, "steps": 2, "chunk": 140, "max_gap": 2}
+BLOCKS = 4 * 4 + 2
+"""Blocks that all stages of the run make: four stages of four, one block of answers, one of votes."""
+PATIENCE = 120
+"""Seconds after which something that must happen will not."""
+
+
+class Nursery:
+    """Runs that are forked ready to go, by a process of their own (`nursery.py`)."""
+
+    def __init__(self, sea, *before):
+        self.sea = sea
+        script = Path(__file__).with_name("nursery.py")
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self.process = subprocess.Popen([*before, sys.executable, str(script)], **pipes)
+
+    def ask(self, do, **command):
+        self.process.stdin.write(json.dumps({"do": do} | command) + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def start(self, out, deadly=0, **changes):
+        changes = SMALL | {"scheduler": "sync"} | changes
+        report = f"{report_of(out)}"
+        return self.ask("start", region=self.sea, out=str(out), report=report, changes=changes, deadly=deadly)
+
+    def wait(self, pid):
+        return self.ask("wait", pid=pid)
+
+    def finish(self, out, **changes):
+        assert self.wait(self.start(out, **changes)) == 0
+        return json.loads(report_of(out).read_text())["made"]
+
+    def load(self, out):
+        found = self.ask("load", region=self.sea, out=str(out), changes=SMALL | {"scheduler": "sync"})
+        assert found["status"] == 0
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(PATIENCE)
+
+
+def report_of(out):
+    """Where a run of the nursery writes what it did; on no disk that may be full."""
+    return Path(os.environ["PYTEST_REPORTS"]) / f"{out.stem}.json"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def reports(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTEST_REPORTS", str(tmp_path_factory.mktemp("reports")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def sea(tmp_path_factory):
+    """The file that all runs read."""
+    path = tmp_path_factory.mktemp("sea") / "sea.nc"
+    demo_region((260, 270), chunks=(200, 210))[["anomaly"]].load().to_netcdf(path)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def nursery(sea, tmp_path_factory):
+    found = Nursery(sea)
+    try:
+        found.load(tmp_path_factory.mktemp("load") / "load.zarr")
+        yield found
+    finally:
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def whole(nursery, tmp_path_factory):
+    """What a run leaves that nothing disturbs."""
+    out = tmp_path_factory.mktemp("whole") / "whole.zarr"
+    assert len(nursery.finish(out)) == BLOCKS
+    return out
+
+
+@pytest.fixture
+def bare(monkeypatch):
+    """Leave the pictures out: they are the same whichever way the numbers came."""
+    monkeypatch.setattr("magxr.runs.finish.present", lambda found, folder: ("none.html", [], "none"))
+
+
+def files(store):
+    """Every file of a store by its contents."""
+    found = (path for path in sorted(store.rglob("*")) if path.is_file())
+    return {str(f.relative_to(store)): hashlib.sha256(f.read_bytes()).hexdigest() for f in found}
+
+
+def assert_equal(out, whole):
+    """The same values, and no file that is not in the other or differs from it in a byte."""
+    assert_same_stores(out, whole)
+    assert files(out) == files(whole)
+
+
+def entries(out):
+    return sorted(of_output(out).folder.glob("ledger/*/*.json"))
+
+
+def until(happens):
+    """Wait for something, and fail where it does not come."""
+    end = time.monotonic() + PATIENCE
+    while not (found := happens()):
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.005)
+    return found
+
+
+# ---- killed workers
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Two workers that are processes, begun again when they are killed."""
+    import dask
+    from distributed import LocalCluster
+
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 1, "distributed.logging.distributed": 50}),
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
+        ) as made,
+    ):
+        yield made
+
+
+def kill_one(cluster, choose):
+    """Kill a worker; return whether it had something to do."""
+    alive = [nanny for nanny in cluster.workers.values() if nanny.pid and nanny.worker_address]
+    if not alive:
+        return False
+    nanny = choose(alive)
+    state = cluster.scheduler.workers.get(nanny.worker_address)
+    busy = state is not None and bool(state.processing)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(nanny.pid, signal.SIGKILL)
+    return busy
+
+
+def test_workers_killed_at_random_moments(cluster, sea, whole, tmp_path, bare):
+    def run(out):
+        began = time.monotonic()
+        magxr.run(sea, out, engine="blocks", scheduler=cluster.scheduler_address, **SMALL)
+        return time.monotonic() - began
+
+    luck = random.Random(5)
+    run(tmp_path / "first.zarr")
+    lasts = run(tmp_path / "second.zarr")
+    hit = []
+    for number in range(20):
+        out = tmp_path / f"{number}.zarr"
+        moment = luck.uniform(0.1, 0.9) * lasts
+        timer = threading.Timer(moment, lambda: hit.append(kill_one(cluster, luck.choice)))
+        timer.start()
+        run(out)
+        timer.join()
+        assert_equal(out, whole)
+        assert not of_output(out).folder.exists()
+    assert len(hit) == 20
+    assert sum(hit) >= 6  # busy when they were killed
+
+
+def test_a_block_that_kills_every_worker(cluster, sea, tmp_path, bare):
+    from distributed.diagnostics.plugin import SchedulerPlugin
+
+    class Deadly(SchedulerPlugin):
+        def transition(self, key, start, finish, *_, **__):
+            if finish == "processing" and re.fullmatch(r"magxr-block-.*-2", str(key)):
+                where = cluster.scheduler.tasks[key].processing_on.address
+                mine = [n.pid for n in cluster.workers.values() if n.worker_address == where]
+                os.kill(mine[0], signal.SIGKILL)
+
+    out = tmp_path / "out.zarr"
+    cluster.scheduler.add_plugin(Deadly(), name="deadly")
+    try:
+        with pytest.raises(ChunkError, match=r"a block ended 2 workers.*smaller chunk") as caught:
+            magxr.run(sea, out, engine="blocks", scheduler=cluster.scheduler_address, **SMALL)
+    finally:
+        cluster.scheduler.remove_plugin(name="deadly")
+    assert "--resume" in str(caught.value.__cause__.__notes__)
+    magxr.run(sea, out, engine="blocks", scheduler=cluster.scheduler_address, resume=True, **SMALL)
+
+
+# ---- killed runs
+
+
+def test_runs_killed_at_random_moments(nursery, whole, tmp_path):
+    began = time.monotonic()
+    nursery.finish(tmp_path / "timed.zarr")
+    lasts = time.monotonic() - began
+    luck, kills, stores = random.Random(7), [], 0
+    while len(kills) < 20:
+        stores += 1
+        out = tmp_path / f"{stores}.zarr"
+        for _ in range(5):
+            pid = nursery.start(out)
+            time.sleep(luck.uniform(0.05, 0.9) * lasts)
+            os.kill(pid, signal.SIGKILL)  # not waited for, so it is there even if it has ended
+            if nursery.wait(pid) == 0:
+                break
+            kills.append(Path(f"{report_of(out)}.at").read_text() if of_output(out).there() else "begin")
+        else:
+            nursery.finish(out)
+        assert_equal(out, whole)
+        assert sorted(p.name for p in tmp_path.glob(f"*{stores}.*")) == [f"{stores}.html", f"{stores}.zarr"]
+    assert stores >= 3
+    assert len(set(kills) - {"begin"}) >= 4, kills
+
+
+def test_runs_killed_between_any_two_moves_of_their_end(nursery, whole, tmp_path):
+    out = tmp_path / "out.zarr"
+    shutil.copytree(whole / "maps", out)  # an older one, to be replaced
+    folder = of_output(out).folder
+    states = []
+    for attempt in range(1, 30):
+        finished = (folder / "finished.json").exists()
+        pid = nursery.start(out, deadly=1 if finished else attempt, overwrite=True)
+        assert nursery.wait(pid) == -signal.SIGKILL
+        if not folder.exists():
+            break
+        ready = sorted(p.name for p in folder.glob("ready/*"))
+        states.append((finished, (folder / "out.zarr").exists(), out.exists(), *ready))
+    assert len(set(states)) >= 6, states
+    assert (False, True, "out.zarr", "replaced") in [s[1:] for s in states]  # neither the old nor the new
+    assert_equal(out, whole)
+    assert out.with_name("out.html").exists()
+
+
+def test_what_appeared_meanwhile_is_not_replaced(nursery, whole, tmp_path):
+    out = tmp_path / "out.zarr"
+    pid = nursery.start(out, deadly=2)
+    assert nursery.wait(pid) == -signal.SIGKILL
+    assert of_output(out).finished() is not None
+    out.mkdir()
+    out.joinpath("thesis.txt").write_text("all of it")
+    pid = nursery.start(out)
+    assert nursery.wait(pid) == 1
+    name, message = json.loads(report_of(out).read_text())["error"]
+    assert name == "StoreError"
+    assert "out.zarr' appeared while the run was at work; move it away" in message
+    assert [p.name for p in out.iterdir()] == ["thesis.txt"]
+    out.rename(tmp_path / "moved")
+    assert nursery.finish(out) == []
+    assert_equal(out, whole)
+
+
+def test_a_store_that_was_lost_is_made_anew_with_its_byproducts(nursery, whole, tmp_path):
+    out = tmp_path / "out.zarr"
+    assert nursery.wait(nursery.start(out, deadly=1)) == -signal.SIGKILL
+    shutil.rmtree(of_output(out).folder / "maps.zarr")
+    made = nursery.finish(out)
+    assert 0 < sum(made) < BLOCKS
+    assert_equal(out, whole)
+
+
+COMMAND = [sys.executable, "-c", "import sys; from magxr.cli import main; sys.exit(main())", "run"]
+
+
+def command(sea, out, *more):
+    given = [w for name, value in SMALL.items() for w in (f"--{name.replace('_', '-')}", str(value))]
+    return [sea, "--out", str(out), *given, "--engine", "blocks", *more]
+
+
+def test_workers_do_not_outlive_a_killed_run(sea, nursery, whole, tmp_path):
+    out = tmp_path / "out.zarr"
+    driver = subprocess.Popen([*COMMAND, *command(sea, out, "--scheduler", "processes")])
+    try:
+        until(lambda: len(entries(out)) >= 3)
+        started = psutil.Process(driver.pid).children(recursive=True)
+        assert len(started) >= 2
+    finally:
+        driver.kill()
+        driver.wait()
+    until(lambda: not [p for p in started if p.is_running() and p.status() != psutil.STATUS_ZOMBIE])
+    before = len(entries(out))
+    assert sum(not made for made in nursery.finish(out)) == before
+    assert_equal(out, whole)
+
+
+# ---- a full disk
+
+
+def test_a_disk_that_is_full_again_and_again(sea, whole, tmp_path):
+    if shutil.which("unshare") is None or subprocess.run(["unshare", "-rm", "true"], check=False).returncode:
+        pytest.skip("a small disk needs `unshare -rm`, which is not allowed here")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    nursery = Nursery(sea, "unshare", "-rm")
+    try:
+        nursery.load(tmp_path / "load.zarr")
+        out, refused, signed = disk / "small.zarr", 0, []
+        for kilobytes in range(200, 20_000, 400):
+            assert nursery.ask("mount", path=str(disk), size=f"{kilobytes}k") == 0
+            status = nursery.wait(nursery.start(out, scheduler="threads"))
+            report = json.loads(report_of(out).read_text())
+            signed.append(sum(not made for made in report["made"]))
+            if status == 0:
+                break
+            name, message = report["error"]
+            assert name == "StoreError", message
+            assert re.search("make room (on its disk|and run the same again with .*--resume)", message)
+            refused += 1
+        found = tmp_path / "copied.zarr"
+        left = nursery.ask("copy", source=str(out), target=str(found))
+    finally:
+        nursery.close()
+    assert refused >= 3
+    assert max(signed) > 4  # what was signed on a full disk was sound
+    assert left == ["small.html", "small.zarr"]
+    assert_equal(found, whole)
+
+
+# ---- others
+
+
+def test_a_second_run_is_refused_and_does_not_disturb_the_first(sea, nursery, whole, tmp_path, bare):
+    out = tmp_path / "out.zarr"
+    first = nursery.start(out)
+    until(lambda: len(entries(out)) >= 2)
+    os.kill(first, signal.SIGSTOP)
+    try:
+        for resume in (False, True):
+            with pytest.raises(StoreError, match=f"a run is at work in .*process {first} on .*wait for it"):
+                magxr.run(sea, out, engine="blocks", resume=resume, **SMALL)
+        second = nursery.start(out)
+        assert nursery.wait(second) == 1
+    finally:
+        os.kill(first, signal.SIGCONT)
+    assert nursery.wait(first) == 0
+    assert_equal(out, whole)
+
+
+def test_runs_that_begin_together(nursery, whole, tmp_path):
+    out = tmp_path / "out.zarr"
+    statuses = sorted(nursery.wait(pid) for pid in [nursery.start(out) for _ in range(3)])
+    assert statuses[0] == 0
+    assert_equal(out, whole)
+    assert not of_output(out).folder.exists()
+
+
+# ---- signals
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "scheduler"),
+    [(signal.SIGINT, 130, "threads"), (signal.SIGINT, 130, "processes"), (signal.SIGTERM, 143, "threads")],
+)
+def test_signals_say_how_to_go_on(sea, whole, tmp_path, bare, capsys, number, status, scheduler):
+    out = tmp_path / "out.zarr"
+    asked = command(sea, out, "--scheduler", scheduler)
+    run = subprocess.Popen([*COMMAND, *asked], start_new_session=True, stderr=subprocess.PIPE, text=True)
+    try:
+        until(lambda: len(entries(out)) >= 3)
+        # Ctrl-C in a terminal goes to all processes that were started there
+        os.killpg(run.pid, number) if number == signal.SIGINT else os.kill(run.pid, number)
+        said = run.communicate(timeout=PATIENCE)[1]
+    finally:
+        run.kill()
+    assert run.returncode == status
+    last = said.splitlines()[-1]
+    assert last.startswith("magxr: stopped; what is done is kept in "), said
+    assert f"{of_output(out).folder}: go on with" in last
+    assert "--resume" in last
+    assert not out.exists()
+    assert main(["run", *asked[:-2], "--resume"]) == 0
+    assert "store   " in capsys.readouterr().out
+    assert_equal(out, whole)
