@@ -142,11 +142,6 @@ class Ledger:
         """Have a block made again."""
         self._entry(stage, number).unlink(missing_ok=True)
 
-    def signed(self, stage: str) -> int:
-        """Return the number of blocks of a stage that are done."""
-        folder = self.folder / "ledger" / stage
-        return len(list(folder.glob("*.json"))) if folder.is_dir() else 0
-
     def keep(self, stage: str, values: Mapping[str, Any]) -> None:
         """Write down the statistics of a stage: arrays, numbers, and the tuples of the low-rank step."""
         flat: dict[str, Any] = {}
