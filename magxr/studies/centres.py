@@ -9,12 +9,16 @@ import numpy as np
 
 from magxr.chunked.blocks import Job, map_regions
 from magxr.chunked.quantiles import check_block
-from magxr.errors import ModelError
+from magxr.errors import GridError, ModelError, ParameterError
 from magxr.kernels.windows import shares
+from magxr.steps.arguments import number
 from magxr.steps.cutting import jobs_of
 from magxr.steps.spacing import KM_PER_DEGREE
+from magxr.studies.votes import listed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from magxr.chunked.blocks import Reach
@@ -31,6 +35,10 @@ ANSWERS = ("probability", "missing_share", "wavelength")
 """What `answered` returns, in this order."""
 
 
+SIZES = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 7.0, 8.0)
+"""Degrees; Fig. 12 goes from 0.5 to 8."""
+
+
 class Places(NamedTuple):
     """Centres of windows, at all pairs of the two."""
 
@@ -44,6 +52,41 @@ def edges(grid: Grid) -> tuple[float, float, float, float]:
     for first, step, count in zip(grid.origin, grid.spacing, grid.shape, strict=True):
         ends += [first - 0.5 * step, first + (count - 0.5) * step]
     return ends[0], ends[1], ends[2], ends[3]
+
+
+def fitting_sizes(sizes: Sequence[float] | None, grid: Grid, pixels: int) -> list[float]:
+    """Return the sizes in ascending order, at least two; refuse those that do not fit."""
+    if grid.wraps:
+        msg = "the map goes round the globe, where windows have no common middle; cut out a part (bounds)"
+        raise GridError(msg)
+    south, north, west, east = edges(grid)
+    side = min(north - south, east - west)
+    largest = side / (1.0 + 4.0 / pixels)
+    if sizes is None:
+        found = [s for s in SIZES if s <= 0.5 * side]
+    else:
+        found = sorted(
+            number("a size", s, above=0, unit="degrees") for s in listed("sizes", sizes, "(1, 2, 3)")
+        )
+    if found and found[-1] > largest:
+        msg = (
+            f"a window of {found[-1]:g} degrees does not fit into the map, whose shorter side has "
+            f"{side:.4g}; use sizes up to {largest:.3g}, or half of it so that there are places to compare"
+        )
+        raise GridError(msg)
+    if len(found) < 2:
+        msg = (
+            f"sizes={sizes!r} leave {len(found)} to compare on a map whose shorter side has {side:.4g} "
+            "degrees; give at least two, e.g. sizes=(1, 2)"
+        )
+        raise ParameterError(msg)
+    return found
+
+
+def trained_for(predictor: Predictor, spacing: float) -> bool:
+    """Tell whether a model was trained for a spacing, arcmin; one that does not say takes any."""
+    allowed = getattr(predictor, "spacing", None)
+    return allowed is None or allowed[0] * (1 - 1e-6) <= spacing <= allowed[1] * (1 + 1e-6)
 
 
 def places(grid: Grid, widest: float, pixels: int, stride: float) -> Places:

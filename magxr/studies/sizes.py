@@ -8,26 +8,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from magxr.errors import GridError, ParameterError
 from magxr.labelled import anomaly, canonical
 from magxr.steps.arguments import number
 from magxr.steps.classify import check_share
 from magxr.steps.predictor import predictor_of
 from magxr.steps.spacing import KM_PER_DEGREE
-from magxr.studies.centres import ANSWERS, answered, edges, places
+from magxr.studies.centres import ANSWERS, answered, fitting_sizes, places, trained_for
 from magxr.studies.respaced import respaced
 from magxr.studies.stable import share_linear, stable_from
-from magxr.studies.votes import listed
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
     from pathlib import Path
 
-    from magxr.geogrid import Grid
     from magxr.steps.predictor import Predictor
 
-SIZES = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 7.0, 8.0)
-"""Degrees; Fig. 12 goes from 0.5 to 8."""
 WAVES = 4.0
 LINEAR = 0.5
 """Probability above which a window counts as linear, without a vote: each speaks for itself."""
@@ -174,9 +169,9 @@ def window_sizes(
     number("tolerance", tolerance, least=0, most=100, unit="percentage points")
     number("waves", waves, above=0, unit="wavelengths in a window")
     check_share(max_missing)
-    wanted = _sizes(sizes, grid, pixels)
+    wanted = fitting_sizes(sizes, grid, pixels)
     at = places(grid, wanted[-1], pixels, float(stride))
-    trained = [_trained(predictor, 60.0 * s / pixels) for s in wanted]
+    trained = [trained_for(predictor, 60.0 * s / pixels) for s in wanted]
     reference = max((s for s, t in zip(wanted, trained, strict=True) if t), default=wanted[-1])
     asked = [
         answered(respaced(da, s / pixels), at, predictor, max_missing=max_missing, measured=s == reference)
@@ -238,38 +233,3 @@ def _labelled(found: Any, sizes: list[float], at: Any, reference: float) -> xr.D
     fields["wavelength"] = (dims[1:], found[sizes.index(reference), 2], {"units": "km"})
     coords = {"size": sizes, "latitude": at.latitude, "longitude": at.longitude}
     return xr.Dataset(fields, coords=coords)
-
-
-def _trained(predictor: Predictor, spacing: float) -> bool:
-    """Tell whether a model was trained for a spacing, arcmin; one that does not say takes any."""
-    allowed = getattr(predictor, "spacing", None)
-    return allowed is None or allowed[0] * (1 - 1e-6) <= spacing <= allowed[1] * (1 + 1e-6)
-
-
-def _sizes(sizes: Sequence[float] | None, grid: Grid, pixels: int) -> list[float]:
-    """Return the sizes in ascending order, at least two; refuse those that do not fit."""
-    if grid.wraps:
-        msg = "the map goes round the globe, where windows have no common middle; cut out a part (bounds)"
-        raise GridError(msg)
-    south, north, west, east = edges(grid)
-    side = min(north - south, east - west)
-    largest = side / (1.0 + 4.0 / pixels)
-    if sizes is None:
-        found = [s for s in SIZES if s <= 0.5 * side]
-    else:
-        found = sorted(
-            number("a size", s, above=0, unit="degrees") for s in listed("sizes", sizes, "(1, 2, 3)")
-        )
-    if found and found[-1] > largest:
-        msg = (
-            f"a window of {found[-1]:g} degrees does not fit into the map, whose shorter side has "
-            f"{side:.4g}; use sizes up to {largest:.3g}, or half of it so that there are places to compare"
-        )
-        raise GridError(msg)
-    if len(found) < 2:
-        msg = (
-            f"sizes={sizes!r} leave {len(found)} to compare on a map whose shorter side has {side:.4g} "
-            "degrees; give at least two, e.g. sizes=(1, 2)"
-        )
-        raise ParameterError(msg)
-    return found
