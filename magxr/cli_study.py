@@ -132,7 +132,7 @@ def _windows_parser(studies: argparse._SubParsersAction[Any]) -> None:
     p.add_argument("--stride", type=float, metavar="DEGREES", help="distance of the places compared (0.5)")
     p.add_argument("--max-missing", type=float, help="largest missing share of a window (the run's)")
     p.add_argument("--tolerance", type=float, help="percentage points that a stable window may move (5)")
-    p.add_argument("--waves", type=float, help="wavelengths that a window should hold")
+    p.add_argument("--waves", type=float, help="wavelengths that a window should hold (2)")
     p.set_defaults(call=_windows)
 
 

@@ -26,7 +26,7 @@ def predictions(values, lat=0.0, step=1.0, lon=0.0):
 @pytest.fixture
 def noisy():
     rng = np.random.default_rng(3)
-    p = rng.random((30, 40)).astype("f4")
+    p = rng.random((30, 40)).astype("f4").round(2)  # so that some are exactly 0.3, 0.5 or 0.7
     p[rng.random(p.shape) < 0.1] = np.nan
     return predictions(p, lat=-40.0, step=0.12, lon=-110.0)
 

@@ -95,6 +95,17 @@ def test_only_places_answered_at_all_sizes_are_compared():
         )
 
 
+def test_each_size_counts_its_own_answers():
+    da = slope()
+    noise = np.random.default_rng(0).normal(0.5, 0.2, da.shape).astype("f4")
+    found = window_sizes(da.copy(data=noise), sizes=(0.2, 0.4, 0.6), model=Mean(), stride=0.1)
+    want = 100 * (found.answers.probability > 0.5).mean(["latitude", "longitude"])
+    assert len(set(want.values.tolist())) == 3
+    np.testing.assert_allclose(found.table.percent_linear, want)
+    assert (found.table.low < want).all()
+    assert (want < found.table.high).all()
+
+
 def test_nothing_answered_is_said():
     hole = slope().where(slope().lat > 1.0)
     found = window_sizes(hole, sizes=(0.2, 0.4), model=Mean(), stride=0.4)
@@ -168,6 +179,13 @@ def test_chunks_do_not_matter(size, cells):
     np.testing.assert_array_equal(one.values.compute(), other.values.compute())
     np.testing.assert_array_equal(one.lost.compute(), other.lost.compute())
     assert one.grid == other.grid
+
+
+def test_chunks_of_much_finer_cells_have_room_for_the_splines():
+    found = respaced(slope((100, 110)), 0.0004)
+    assert found.grid.shape == (5000, 5500)
+    assert max(found.values.chunks[0]) > 42 * 50
+    assert np.isfinite(found.values[:10, :10].compute()).all()
 
 
 def test_an_interval_redraws_blocks():
