@@ -9,6 +9,7 @@ from magxr import classify, wavelength
 from magxr.errors import GridError, ModelError, ParameterError
 from magxr.models.evaluate import wilson
 from magxr.studies import window_sizes
+from magxr.studies.centres import trained_for
 from magxr.studies.respaced import respaced
 from magxr.studies.stable import share_linear, stable_from
 from magxr.testing import nothing_computes, wavy_sea_floor
@@ -179,6 +180,13 @@ def test_chunks_do_not_matter(size, cells):
     np.testing.assert_array_equal(one.values.compute(), other.values.compute())
     np.testing.assert_array_equal(one.lost.compute(), other.lost.compute())
     assert one.grid == other.grid
+
+
+def test_the_ends_of_what_a_model_was_trained_for_belong_to_it():
+    inside = [60 * size / 20 for size in (1 / 3, 0.5, 2 / 3)]
+    assert [trained_for(Mean(), s) for s in (*inside, 0.99, 2.01)] == [True, True, True, False, False]
+    silent = type("Silent", (), {"window": 20, "batch": 8, "predict": None})()
+    assert trained_for(silent, 9.0)
 
 
 def test_chunks_of_much_finer_cells_have_room_for_the_splines():
