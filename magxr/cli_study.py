@@ -17,12 +17,15 @@ TUNING = ("features", "made_up", "size", "stride", "side", "folds", "block")
 
 def add_parser(commands: argparse._SubParsersAction[Any]) -> None:
     """Add ``study`` with its studies to the command line."""
-    p = commands.add_parser("study", help="measure what diffusion makes up, and what it brings back")
+    p = commands.add_parser("study", help="measure what a step does, and what the numbers you choose change")
     studies = p.add_subparsers(title="studies", required=True, metavar="STUDY")
     _hallucination_parser(studies)
     _gaps_parser(studies)
     _paper_parser(studies)
     _tune_parser(studies)
+    _neighbours_parser(studies)
+    _cutoffs_parser(studies)
+    _windows_parser(studies)
 
 
 def _hallucination_parser(studies: argparse._SubParsersAction[Any]) -> None:
@@ -96,6 +99,64 @@ def _paper_parser(studies: argparse._SubParsersAction[Any]) -> None:
     p.set_defaults(call=_paper)
 
 
+def _neighbours_parser(studies: argparse._SubParsersAction[Any]) -> None:
+    p = studies.add_parser("neighbours", help="how many neighbours should vote on a run's predictions")
+    _stored(p)
+    _vote(p)
+    p.add_argument("--neighbours", nargs="+", type=int, metavar="N", help="sides (1 3 5 11 17 21 25)")
+    p.add_argument("--keep", type=_pair, metavar="LOW-HIGH", help="uncertain between (0.3-0.7)")
+    p.add_argument("--majority", type=float, help="share of the answers that decides (0.5)")
+    p.add_argument("--cut", type=float, help="probability that separates linear from nonlinear (0.5)")
+    p.set_defaults(call=_neighbours)
+
+
+def _cutoffs_parser(studies: argparse._SubParsersAction[Any]) -> None:
+    p = studies.add_parser("cutoffs", help="what the cut-offs of the vote change in a run's predictions")
+    _stored(p)
+    _vote(p)
+    p.add_argument("--neighbours", type=int, metavar="N", help="side of the square that votes (the run's)")
+    p.add_argument("--keep", nargs="+", type=_pair, metavar="LOW-HIGH",
+                   help="uncertain between (0.5-0.5 0.4-0.6 0.3-0.7 0.2-0.8 0.1-0.9 0-1)")  # fmt: skip
+    p.add_argument("--majority", nargs="+", type=float, help="shares that decide (0.5 0.6 0.7 0.8 0.9)")
+    p.add_argument("--cut", nargs="+", type=float, help="where linear begins (0.3 0.4 0.5 0.6 0.7)")
+    p.set_defaults(call=_cutoffs)
+
+
+def _windows_parser(studies: argparse._SubParsersAction[Any]) -> None:
+    p = studies.add_parser("windows", help="how wide a window should be on a run's map")
+    _stored(p)
+    p.add_argument("--sizes", nargs="+", type=float, metavar="DEGREES",
+                   help="sides of the windows (0.5 to 8, at most half of the map)")  # fmt: skip
+    p.add_argument("--variable", help="map of the store: anomaly, denoised or gridded (anomaly)")
+    p.add_argument("--model", help="model name or file (the run's)")
+    p.add_argument("--stride", type=float, metavar="DEGREES", help="distance of the places compared (0.5)")
+    p.add_argument("--max-missing", type=float, help="largest missing share of a window (the run's)")
+    p.add_argument("--tolerance", type=float, help="percentage points that a stable window may move (5)")
+    p.add_argument("--waves", type=float, help="wavelengths that a window should hold (2)")
+    p.set_defaults(call=_windows)
+
+
+def _stored(p: argparse.ArgumentParser) -> None:
+    p.add_argument("store", help="store that `magxr run` left")
+    p.add_argument("--out", required=True, metavar="FOLDER", help="folder to make for table and picture")
+    p.add_argument(
+        "--bounds", nargs=4, type=float, metavar=("W", "S", "E", "N"), help="part to study, degrees"
+    )
+
+
+def _vote(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--to", choices=("certain", "extreme"), help="what a vote makes of a prediction (certain)")
+    p.add_argument("--ties", choices=("keep", "linear", "nonlinear"), help="where votes are equal (keep)")
+    p.add_argument("--where", metavar="GEOJSON", help="polygons: change predictions only inside")
+    p.add_argument("--barrier", metavar="GEOJSON", help="polygons that nobody votes across")
+
+
+def _pair(text: str) -> tuple[float, float]:
+    """Read "0.3-0.7"."""
+    low, _, high = text.partition("-")
+    return float(low), float(high)
+
+
 def _common(p: argparse.ArgumentParser) -> None:
     p.add_argument("--out", required=True, metavar="FOLDER", help="folder to make for table and picture")
     p.add_argument("--seeds", type=int, default=5, help="how many fields of noise or scenes (5)")
@@ -147,6 +208,27 @@ def _tune(arguments: argparse.Namespace) -> int:
     _, given = _split(arguments)
     options = {k: given.pop(k) for k in TUNING if k in given}
     return _told(study_tune(given.pop("region"), arguments.out, options=options, **given))
+
+
+def _neighbours(arguments: argparse.Namespace) -> int:
+    from magxr.runs.stored import study_neighbours
+
+    _, given = _split(arguments)
+    return _told(study_neighbours(given.pop("store"), arguments.out, **given))
+
+
+def _cutoffs(arguments: argparse.Namespace) -> int:
+    from magxr.runs.stored import study_cutoffs
+
+    _, given = _split(arguments)
+    return _told(study_cutoffs(given.pop("store"), arguments.out, **given))
+
+
+def _windows(arguments: argparse.Namespace) -> int:
+    from magxr.runs.stored import study_windows
+
+    _, given = _split(arguments)
+    return _told(study_windows(given.pop("store"), arguments.out, **given))
 
 
 def _told(result: Any) -> int:

@@ -44,7 +44,7 @@ def test_every_step_has_a_method():
     assert set(METHODS) == {
         "summary", "remove_outliers", "grid", "denoise", "diffuse", "structure", "windows", "classify",
         "calibrate", "plot", "wavelength", "explain",
-        "tune",
+        "tune", "estimate",
     }  # fmt: skip
 
 

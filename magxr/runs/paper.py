@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from magxr.errors import ParameterError
-from magxr.runs.study import StudyResult
+from magxr.runs.leave import StudyResult
 from magxr.studies.paper.settings import Settings
 from magxr.studies.paper.study import paper_study
 

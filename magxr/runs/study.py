@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from magxr.errors import ParameterError, StoreError
+from magxr.errors import ParameterError
 from magxr.labelled import anomaly
 from magxr.runs.config import configure
+from magxr.runs.leave import StudyResult, free, leave
 from magxr.runs.method import cleaned
-from magxr.runs.output import working_folder
 from magxr.runs.source import check_values, open_source
 from magxr.steps.arguments import is_whole
 from magxr.studies.closing import VARIANTS, gap_closing
@@ -20,21 +17,10 @@ from magxr.studies.tuning import tune
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     import pandas as pd
     import xarray as xr
-
-
-@dataclass(frozen=True)
-class StudyResult:
-    """What a study left behind."""
-
-    table: Path
-    """CSV: one row for each seed and case. The same name with .json has the parameters."""
-    picture: Path
-    """PNG."""
-    headline: str
-    """The findings, in a few lines."""
 
 
 def study_hallucination(
@@ -76,7 +62,7 @@ def study_hallucination(
     MagxrError
         If the source, an argument or ``out`` cannot be used; then nothing is left.
     """
-    folder = _free(out)
+    folder = free(out)
     numbers = _numbers(seeds)
     _, denoised = _maps(region, folder, source)
     found = hallucination(
@@ -124,7 +110,7 @@ def study_gaps(
     MagxrError
         If an argument or ``out`` cannot be used; then nothing is left.
     """
-    folder = _free(out)
+    folder = free(out)
     variants = {k: v if v is None else {**(parameters or {}), **v} for k, v in VARIANTS.items()}
     found = gap_closing(widths=widths, seeds=_numbers(seeds), variants=variants, shape=(side, side), **scenes)
     columns = ["correlation", "rms", "correlation_gain", "hidden_share", "unfilled_share"]
@@ -169,7 +155,7 @@ def study_tune(
     MagxrError
         If the source, an argument or ``out`` cannot be used; then nothing is left.
     """
-    folder = _free(out)
+    folder = free(out)
     numbers = _numbers(seeds)
     gridded, _ = _maps(region, folder, source)
     found = tune(gridded, labels, seeds=numbers, **(options or {}))
@@ -198,39 +184,16 @@ def _numbers(seeds: Any) -> range:
     return range(int(seeds))
 
 
-def _free(out: str | Path) -> Path:
-    folder = Path(out).expanduser()
-    if folder.exists():
-        msg = f"{str(out)!r} is already there; choose another folder or remove it"
-        raise StoreError(msg)
-    if not folder.parent.is_dir():
-        msg = f"the folder {str(folder.parent)!r}, in which {folder.name!r} would be made, does not exist"
-        raise StoreError(msg)
-    return folder
-
-
 def _left(
     folder: Path, name: str, rows: list[pd.DataFrame], told: Mapping[str, Any], found: Any
 ) -> StudyResult:
-    """Write table, parameters and picture, all of them or nothing."""
+    """Put the rows into one table, what names a row first, and leave it."""
     import pandas as pd
 
-    drawn = name != "tune" or found.table.sizes["candidate"] > 0
-    figure, headline = found.figure() if drawn else None, found.to_text()
     table = pd.concat(rows, ignore_index=True)
     first = [c for c in ("candidate", "variance", "field", "variant", "width", "seed", "stage") if c in table]
     table = table[[*first, *(c for c in table if c not in first)]]
     if "seed" in table:
         table["seed"] = table["seed"].astype("Int64")  # the map itself has none
-    about = json.dumps({**told, "headline": headline.splitlines()}, indent=1, default=str)
-    with working_folder(folder) as work:
-        table.to_csv(work / f"{name}.csv", index=False)
-        (work / f"{name}.json").write_text(about + "\n", encoding="utf-8")
-        if figure is not None:
-            figure.savefig(work / f"{name}.png")
-        if hasattr(found, "report"):
-            (work / f"{name}.md").write_text(found.report(), encoding="utf-8")
-        work.rename(folder)
-    return StudyResult(
-        folder / f"{name}.csv", folder / f"{name}.{'md' if figure is None else 'png'}", headline
-    )
+    drawn = name != "tune" or found.table.sizes["candidate"] > 0
+    return leave(folder, name, table, told, found, drawn=drawn)

@@ -102,7 +102,7 @@ def calibrate(
     Ghosh et al. (2026), "Aggregating and calibrating final predictions" and "User-defined parameters for
     calibrated predictions" (3, 5, 11, 17, 21 neighbours; no calibration west of the trenches).
     """
-    name, da = _probability(obj, variable)
+    name, da = probability_of(obj, variable)
     _check(neighbours, keep, majority, cut, to, ties)
     told = {"neighbours": neighbours, "keep": list(keep), "majority": majority, "cut": cut, "to": to}
     told |= {"ties": ties, "where": None if where is None else "given"}
@@ -248,7 +248,10 @@ def _percent(
     return np.asarray(100.0 * math.fsum(linear * weight) / whole if whole > 0 else np.nan)
 
 
-def _probability(obj: xr.Dataset | xr.DataArray, variable: Hashable | None) -> tuple[Hashable, xr.DataArray]:
+def probability_of(
+    obj: xr.Dataset | xr.DataArray, variable: Hashable | None
+) -> tuple[Hashable, xr.DataArray]:
+    """Return the name and the map of the probability in what `calibrate` is given."""
     name: Hashable = variable if variable is not None else "linear_probability"
     check_labelled(obj)
     if isinstance(obj, xr.DataArray):

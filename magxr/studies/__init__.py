@@ -1,6 +1,7 @@
-"""Studies: what a step does to the truth, measured where the truth is known.
+"""Studies: what a step does to the truth, and what the numbers that a person chooses change.
 
-``magxr.studies.hallucination``, ``gap_closing`` and ``pick_recall``, imported when they are first used.
+``magxr.studies.hallucination``, ``gap_closing`` and ``pick_recall``; ``neighbours``, ``cutoffs`` and
+``window_sizes``, imported when they are first used.
 """
 
 from __future__ import annotations
@@ -13,14 +14,20 @@ _HOME = {
     "hallucination": "magxr.studies.meter",
     "gap_closing": "magxr.studies.closing",
     "pick_recall": "magxr.studies.picked",
+    "neighbours": "magxr.studies.voting",
+    "cutoffs": "magxr.studies.limits",
+    "window_sizes": "magxr.studies.sizes",
 }
 
-__all__ = ["gap_closing", "hallucination", "pick_recall"]
+__all__ = ["cutoffs", "gap_closing", "hallucination", "neighbours", "pick_recall", "window_sizes"]
 
 if TYPE_CHECKING:
     from magxr.studies.closing import gap_closing
+    from magxr.studies.limits import cutoffs
     from magxr.studies.meter import hallucination
     from magxr.studies.picked import pick_recall
+    from magxr.studies.sizes import window_sizes
+    from magxr.studies.voting import neighbours
 
 
 def __getattr__(name: str) -> Any:

@@ -103,9 +103,18 @@ def probability(
 
 
 def linear(
-    ax: Any, picture: Picture, under: Picture | None, *, limit: float | None = None, bar: bool = True
+    ax: Any,
+    picture: Picture,
+    under: Picture | None,
+    *,
+    limit: float | None = None,
+    bar: bool = True,
+    key: bool = True,
 ) -> None:
-    """Draw the classes: over an anomaly by shade, alone in two colours. Without an answer: hatched."""
+    """Draw the classes: over an anomaly by shade, alone in two colours. Without an answer: hatched.
+
+    ``key`` says what is what below the map.
+    """
     from matplotlib.colors import BoundaryNorm, ListedColormap
     from matplotlib.patches import Patch
     from matplotlib.transforms import ScaledTranslation
@@ -128,6 +137,8 @@ def linear(
         keys = [Patch(facecolor=LINEAR), Patch(facecolor=NONLINEAR)]
     _hatch(ax, under, classes == -1)
     keys.append(Patch(facecolor=MISSING, edgecolor=FAINT, hatch="//////"))
+    if not key:
+        return
     ax.legend(
         keys,
         ["linear", "nonlinear", "no answer"],

@@ -94,6 +94,19 @@ def degrees(value: float, step: float, letters: str) -> str:
     return text + letters[0 if value > 0 else 1]
 
 
+def outer_labels(row: Any) -> None:
+    """Write latitudes at the first map of a row only, and few longitudes: the maps are small."""
+    from matplotlib.ticker import FuncFormatter, MultipleLocator
+
+    for ax in row[1:]:
+        ax.tick_params(labelleft=False)
+    for ax in row:
+        west, east = ax.get_xlim()
+        step = degree_step(east - west, 2.5)
+        ax.xaxis.set_major_locator(MultipleLocator(step))
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _, s=step: degrees(v, s, "EW")))
+
+
 def heading(ax: Any, title: str, subtitle: str = "") -> None:
     """Write a title, left aligned, with a quiet line under it."""
     ax.set_title(title, loc="left", fontsize=TITLE, fontweight="bold", color=INK, pad=20 if subtitle else 7)

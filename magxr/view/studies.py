@@ -58,7 +58,7 @@ def hallucination_figure(shares: xr.Dataset, example: xr.Dataset, *, cells: int 
         layers.fraction(lower, drawn[4 + number], "coherence", bar=last)
         maps.heading(lower, "", _told(shares, field, stage, threshold))
     for row in axes:
-        _outer_labels(row)
+        maps.outer_labels(row)
     return axes[0][0].figure
 
 
@@ -102,7 +102,7 @@ def gaps_figure(scores: xr.Dataset, example: xr.Dataset, *, cells: int = CELLS) 
     for number, (ax, picture, title) in enumerate(zip(upper, drawn, titles, strict=True)):
         layers.anomaly(ax, picture, limit=limit, bar=number == len(drawn) - 1)
         maps.heading(ax, f"{chr(97 + number)}  {title}")
-    _outer_labels(upper)
+    maps.outer_labels(upper)
     unhidden = [str(v) for v in scores["variant"].values if str(v) not in variants]
     _curves(lower[0], scores["correlation_interval"], [*variants, *unhidden], "correlation in gaps")
     _curves(
@@ -163,16 +163,3 @@ def _maps_over_curves(picture: Any, count: int) -> tuple[Any, list[Any], list[An
     for part in (above, below):
         part.set_facecolor("none")
     return figure, list(above.subplots(1, count)), list(below.subplots(1, 3))
-
-
-def _outer_labels(row: Any) -> None:
-    """Write latitudes at the first map of a row only, and few longitudes: the maps are small."""
-    from matplotlib.ticker import FuncFormatter, MultipleLocator
-
-    for ax in row[1:]:
-        ax.tick_params(labelleft=False)
-    for ax in row:
-        west, east = ax.get_xlim()
-        step = maps.degree_step(east - west, 2.5)
-        ax.xaxis.set_major_locator(MultipleLocator(step))
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _, s=step: maps.degrees(v, s, "EW")))
