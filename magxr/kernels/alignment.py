@@ -17,7 +17,7 @@ import numpy as np
 from numba import njit
 
 from magxr.errors import ParameterError
-from magxr.kernels import cellmeans, directions, stacks, strips, tensorrows, wavebands
+from magxr.kernels import cellmeans, directions, lanes, stacks, strips, tensorrows, wavebands
 from magxr.kernels.cellmeans import columns, side_of
 from magxr.kernels.directions import NUMBERS, PARTS
 from magxr.kernels.fir import STRICT
@@ -77,8 +77,8 @@ class _Sizes(NamedTuple):
     most: int
     """Largest shift of strips."""
     filters: tensorrows.Filters
-    whole: stacks.Lanes
-    quarter: stacks.Lanes
+    whole: lanes.Lanes
+    quarter: lanes.Lanes
     waves: wavebands.Waves
 
 
@@ -156,8 +156,8 @@ def _sizes(size: int) -> _Sizes:
         fine,
         strips.most_shift(side_of(size, fine)),
         tensorrows.make_filters(),
-        stacks.make_lanes(side),
-        stacks.make_lanes(side // 2),
+        lanes.make_lanes(side),
+        lanes.make_lanes(side // 2),
         wavebands.make_waves(side),
     )
 

@@ -1,4 +1,4 @@
-"""How parallel gradients are over a window and over its parts, from the structure tensor of averaged cells."""
+"""How parallel gradients are over a window and its parts, from the structure tensor of averaged cells."""
 
 from __future__ import annotations
 
@@ -65,7 +65,8 @@ def measure(
                 part += 1
         if i >= reach:
             tensorrows.tensor_row(i - reach, n, m, filters.tensor, space)
-    return _numbers(n, level, space.sums, parts, out)
+    found: tuple[float, float] = _numbers(n, level, space.sums, parts, out)
+    return found
 
 
 @njit(**STRICT)

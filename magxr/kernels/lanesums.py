@@ -23,29 +23,31 @@ LANES = 64
 def total(values: NDArray[Any], count: int, lanes: NDArray[Any]) -> float:
     """Return the sum of the first ``count`` values; ``lanes`` is work space of `LANES`."""
     lanes[:] = 0.0
-    whole = count // LANES * LANES
-    for first in range(0, whole, LANES):
+    even = count // LANES * LANES
+    for first in range(0, even, LANES):
         part = values[first:]
         for j in range(LANES):
             lanes[j] += part[j]
-    for j in range(whole, count):
-        lanes[j - whole] += values[j]
-    return _joined(lanes)
+    for j in range(even, count):
+        lanes[j - even] += values[j]
+    whole: float = _joined(lanes)
+    return whole
 
 
 @njit(**STRICT)
 def squares(values: NDArray[Any], count: int, level: float, lanes: NDArray[Any]) -> float:
     """Return the sum of squares of the first ``count`` values, less ``level`` each."""
     lanes[:] = 0.0
-    whole = count // LANES * LANES
-    for first in range(0, whole, LANES):
+    even = count // LANES * LANES
+    for first in range(0, even, LANES):
         part = values[first:]
         for j in range(LANES):
             off = part[j] - level
             lanes[j] += off * off
-    for j in range(whole, count):
-        lanes[j - whole] += (values[j] - level) ** 2
-    return _joined(lanes)
+    for j in range(even, count):
+        lanes[j - even] += (values[j] - level) ** 2
+    whole: float = _joined(lanes)
+    return whole
 
 
 @njit(**STRICT)

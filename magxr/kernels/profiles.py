@@ -43,7 +43,7 @@ def fit(one: Floats, other: Floats, most: int) -> tuple[float, float, float]:
 
 @njit(**STRICT)
 def _correlation(one: Floats, other: Floats, shift: int) -> float:
-    """Return the correlation of ``one``, read ``shift`` lanes further, with ``other``; 0: too few in common."""
+    """Correlate ``one``, read ``shift`` lanes further, with ``other``; 0: too few in common."""
     low, high = max(0, -shift), min(one.size, one.size - shift)
     number = 0
     first = second = 0.0

@@ -1,15 +1,15 @@
-"""Quartiles of a window by selection: the numbers of ``numpy.percentile``, in a few passes over the values."""
+"""Quartiles of a window by selection: the numbers of ``numpy.percentile``, in a few passes."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numba import njit
 
 from magxr.kernels.fir import STRICT
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 BINS = 2048

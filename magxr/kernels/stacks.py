@@ -7,14 +7,14 @@ and lose it at any other. This sees through noise that hides the direction of si
 from __future__ import annotations
 
 import math
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numba import njit
 
-from magxr.kernels.fir import STRICT
 from magxr.kernels import lanesums
+from magxr.kernels.fir import STRICT
+from magxr.kernels.lanes import DIRECTIONS, Lanes, make_lanes
 from magxr.kernels.lanesums import squares, total
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-DIRECTIONS = 36
-"""Strikes that are tried, over 180 degrees; even, so that a quarter turn maps them onto each other."""
 STACKS = (
     "stacked variance",
     "stacked variance, median direction",
@@ -41,27 +39,13 @@ _LEAST = 0.5
 """Share of a quarter that must be there."""
 
 
-class Lanes(NamedTuple):
-    """Which cells of a square are stacked, and onto what."""
-
-    row: NDArray[np.int32]
-    """Of the cells in the circle that fits, shape (cells,)."""
-    column: NDArray[np.int32]
-    bin: NDArray[np.int32]
-    """Each cell's lane across every direction, counted through all directions, shape (cells, DIRECTIONS)."""
-    count: Floats
-    """Cells of every lane where none is missing, shape (DIRECTIONS * width,)."""
-    angle: Floats
-    """Directions, radians from the columns' axis."""
-
-
 class Space(NamedTuple):
     """Work space."""
 
     level: Floats
     which: NDArray[np.int32]
     total: Floats
-    count: Floats
+    cells: Floats
     explained: Floats
     profile: Floats
     sums: Floats
@@ -69,24 +53,9 @@ class Space(NamedTuple):
     """Five numbers of the window, then of every quarter."""
 
 
-@lru_cache(maxsize=8)
-def make_lanes(side: int) -> Lanes:
-    """Return each cell's lane across every direction, within the circle that fits a square."""
-    angles: Floats = np.pi / DIRECTIONS * np.arange(DIRECTIONS, dtype=np.float64)
-    north, east = np.mgrid[:side, :side] - (side - 1) / 2.0
-    inside = np.hypot(north, east) <= side / 2.0
-    across = east[inside] * np.cos(angles)[:, None] + north[inside] * np.sin(angles)[:, None]
-    # half a cell aside, so that no row of cells lies between two lanes and is split by rounding
-    lanes = np.rint(across + (side - 1) / 2.0).astype(np.int32) + 1
-    row, column = (a.astype(np.int32) for a in np.nonzero(inside))
-    bins = np.ascontiguousarray(lanes.T + (side + 3) * np.arange(DIRECTIONS, dtype=np.int32))
-    count = np.bincount(bins.ravel(), minlength=DIRECTIONS * (side + 3)).astype(np.float64)
-    return Lanes(row, column, bins, count, angles)
-
-
 def make_space(lanes: Lanes) -> Space:
     """Allocate work space for squares of the side of ``lanes`` and smaller ones."""
-    cells, bins = len(lanes.row), len(lanes.count)
+    cells, bins = len(lanes.row), len(lanes.cells)
     return Space(
         np.zeros(cells),
         np.zeros(cells, np.int32),
@@ -188,21 +157,8 @@ def _stacked(
         return
     mean = total(level, size, space.sums) / size
     variance = squares(level, size, mean, space.sums) + 1e-12
+    sums, count = _by_lane(size, mean, lanes, space)
     width = side + 3
-    sums = space.total[: DIRECTIONS * width]
-    sums[:] = 0.0
-    count = lanes.count
-    if size < lanes.row.size:
-        count = space.count[: DIRECTIONS * width]
-        count[:] = 0.0
-        for k in range(size):
-            bins = lanes.bin[which[k]]
-            for d in range(DIRECTIONS):
-                count[bins[d]] += 1.0
-    for k in range(size):
-        value, bins = level[k] - mean, lanes.bin[which[k]]
-        for d in range(DIRECTIONS):
-            sums[bins[d]] += value
     explained = space.explained
     best = 0
     even = odd = length = 0.0
@@ -223,16 +179,36 @@ def _stacked(
         length += max(share, 0.0)
     out[0] = explained[best]
     profile = space.profile
-    cells = 0
+    used = 0
     for j in range(best * width, (best + 1) * width):
         if count[j] > 3.0:
-            profile[cells] = sums[j] / count[j]
-            cells += 1
-    out[2] = _turns(profile, cells)
+            profile[used] = sums[j] / count[j]
+            used += 1
+    out[2] = _turns(profile, used)
     out[3] = math.hypot(even, odd) / (length + 1e-12)
     out[4] = lanes.angle[best]
     explained.sort()
     out[1] = 0.5 * (explained[DIRECTIONS // 2 - 1] + explained[DIRECTIONS // 2])
+
+
+@njit(**STRICT)
+def _by_lane(size: int, mean: float, lanes: Lanes, space: Space) -> tuple[Floats, Floats]:
+    """Return sums of the values, less their mean, and numbers of cells, by lane and direction."""
+    sums, count = space.total[: lanes.cells.size], lanes.cells
+    sums[:] = 0.0
+    # a cell adds to one lane of every direction, so that no addition waits for the one before it
+    for k in range(size):
+        value, bins = space.level[k] - mean, lanes.bin[space.which[k]]
+        for d in range(DIRECTIONS):
+            sums[bins[d]] += value
+    if size < lanes.row.size:
+        count = space.cells[: lanes.cells.size]
+        count[:] = 0.0
+        for k in range(size):
+            bins = lanes.bin[space.which[k]]
+            for d in range(DIRECTIONS):
+                count[bins[d]] += 1.0
+    return sums, count
 
 
 @njit(**STRICT)

@@ -15,7 +15,7 @@ from numba import njit
 
 from magxr.kernels.fir import STRICT
 from magxr.kernels.lanesums import make_lanes, squares, total
-from magxr.kernels.profiles import fit, form
+from magxr.kernels.profiles import OVERLAP, fit, form
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,8 +53,6 @@ FINE = np.radians(np.arange(-4.0, 5.0))
 _TRIED = 9
 _LEAST = 8
 """Cells of a lane in a strip from which it counts."""
-_OVERLAP = 20
-"""Lanes that two profiles must have in common."""
 _TINY = 1e-12
 
 
@@ -68,7 +66,7 @@ class Space(NamedTuple):
     """Of one row of cells, by direction tried."""
     total: Floats
     """By direction tried, or by strip, and lane."""
-    count: Floats
+    cells: Floats
     profile: Floats
     work: Floats
     """Four lines more, for the form of the profile."""
@@ -136,7 +134,7 @@ def measure(
     variance = squares(level, size, mean, space.sums)
     share, best = _finest(size, mean, variance + _TINY, side, angle, space)
     _cut(size, best, side, space)
-    sums, count, profile = space.total, space.count, space.profile
+    sums, count, profile = space.total, space.cells, space.profile
     lanes = 0
     for j in range(side + 2):
         cells = whole = 0.0
@@ -146,7 +144,7 @@ def measure(
         if cells > 2.0 * COUNT:
             profile[lanes] = whole / cells
             lanes += 1
-    if lanes < _OVERLAP:
+    if lanes < OVERLAP:
         return
     middle = profile[:lanes].sum() / lanes
     power = squares(profile, lanes, middle, space.sums) / lanes
@@ -185,7 +183,7 @@ def _finest(
 ) -> tuple[float, float]:
     """Return the share of the variance between lanes, and the direction tried at which it is greatest."""
     middle = (side - 1) / 2.0
-    sums, count, bins = space.total, space.count, space.bins
+    sums, count, bins = space.total, space.cells, space.bins
     sums[:] = 0.0
     count[:] = 0.0
     first = 0
@@ -226,14 +224,14 @@ def _cut(size: int, angle: float, side: int, space: Space) -> None:
     middle = (side - 1) / 2.0
     along, across = math.cos(angle), math.sin(angle)
     space.total[:] = 0.0
-    space.count[:] = 0.0
+    space.cells[:] = 0.0
     for k in range(size):
         north, east = space.row[k] - middle, space.column[k] - middle
         lane = int(np.rint(east * along + north * across + middle)) + 1
         place = int(((north * along - east * across) / side + 0.5) * COUNT)
         strip = min(max(place, 0), COUNT - 1)
         space.total[strip, lane] += space.level[k]
-        space.count[strip, lane] += 1.0
+        space.cells[strip, lane] += 1.0
 
 
 @njit(**STRICT)

@@ -7,13 +7,12 @@ nothing that a mean over a window would show.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numba import njit
 
-from magxr.kernels.fir import FUSED, STRICT, copy, fir_along, gaussian_taps, mirror, padded
+from magxr.kernels.fir import FUSED, STRICT, fir_along, gaussian_taps, mirror, padded
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""The numbers of `magxr.kernels.alignment` by NumPy and SciPy, the obvious way: what the kernels must give."""
+"""The numbers of `magxr.kernels.alignment` by NumPy and SciPy: what the kernels must give."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def _bands(values: np.ndarray, there: np.ndarray) -> list[float]:
 
 
 def stacks(values: np.ndarray, there: np.ndarray) -> tuple[list[float], float]:
-    """Return the numbers named in `magxr.kernels.stacks.STACKS`, for a square window and for its quarters, and a direction."""
+    """Return the numbers named in `magxr.kernels.stacks.STACKS`, and a direction."""
     best, usual, stripes, bundled, angle = _stacked(values, there)
     row = [best, usual, math.log1p(stripes), bundled]
     half = len(values) // 2
