@@ -54,4 +54,3 @@ def ahead(items: Iterable[T]) -> Generator[T]:
         while (item := coming.result()) is not end:
             coming = pool.submit(next, source, end)
             yield item  # type: ignore[misc]  # not the end
-            del item

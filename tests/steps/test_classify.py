@@ -2,6 +2,7 @@
 
 import pickle
 import threading
+import weakref
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -345,6 +346,25 @@ def test_the_transfer_model_gets_the_same_batches_of_the_same_windows():
     model = replace(load("transfer"), batch=3)
     expected = [worker.predict(model, np.stack(cut[n : n + 3])) for n in range(0, 8, 3)]
     np.testing.assert_array_equal(found[np.isfinite(found)], np.concatenate(expected))
+
+
+def test_two_batches_exist_at_a_time():
+    made, most, coming = [], [], threading.Semaphore(0)
+
+    class Counting(Fake):
+        def prepare(self, windows):
+            made.append(weakref.ref(windows))
+            most.append(sum(one() is not None for one in made))
+            coming.release()
+            return windows
+
+        def predict(self, windows):
+            while len(made) < min(self.seen // 7 + 2, 4):  # the next is there before this one goes
+                assert coming.acquire(timeout=60)
+            return super().predict(windows)
+
+    classify(wavy_sea_floor((24, 36)), model=Counting(), stride=4)
+    assert most == [1, 2, 2, 2]
 
 
 class Failing(Fake):
