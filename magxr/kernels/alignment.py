@@ -10,41 +10,41 @@ changes none of the numbers beyond rounding.
 from __future__ import annotations
 
 import itertools
-import math
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numba import njit
 
-from magxr.kernels.stacks import STACKS, stacks
-from magxr.kernels.strips import STRIPS, strips
+from magxr.errors import ParameterError
+from magxr.kernels import cellmeans, directions, lanes, stacks, strips, tensorrows, wavebands
+from magxr.kernels.cellmeans import columns, side_of
+from magxr.kernels.directions import NUMBERS, PARTS
+from magxr.kernels.fir import STRICT
+from magxr.kernels.stacks import STACKS
+from magxr.kernels.strips import STRIPS
+from magxr.kernels.tensorrows import RANGE
+from magxr.kernels.wavebands import BANDS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
-    Complex = NDArray[np.complex128]
 
 LEVELS = (1, 2, 4)
 """Cells averaged to one before gradients are taken."""
-RANGE = 3.0
-"""Standard deviation of the structure tensor's averages, averaged cells."""
-PARTS = 4
-"""Parts of a side whose strikes are compared."""
 EXTREME = 3.0
 """Values beyond this many interquartile ranges from the median are cut to it: a seamount has one vote."""
 OUTLYING = 3.0
 """Departure from the median, interquartile ranges, beyond which a cell counts as a tail."""
-BANDS = ((1.0, 2.5), (2.5, 5.0), (5.0, 9.0), (9.0, 15.0), (15.0, 25.0))
-"""Waves in a window's side."""
 SIDE = 50
 """Cells of a side that spectra and stacked profiles are taken from, about."""
 FINE_SIDE = 125
 """Cells of a side that profiles of strips are taken from, about."""
 SMALLEST = 64
 """Side of the smallest window, cells."""
-_LEAST_SHARE = 0.5
-"""Share of measured cells below which an averaged cell is missing."""
-_TINY = 1e-12
+_LEAST_SIDE = 8
+"""Below this there is nothing to take a gradient of at the coarsest level."""
 
 _OF_A_LEVEL = (
     f"coherence over {RANGE:g}",
@@ -67,6 +67,38 @@ NAMES: tuple[str, ...] = (
 """What each number is, in order."""
 
 
+class _Sizes(NamedTuple):
+    """Tables for windows of one size."""
+
+    coarse: int
+    """Cells averaged to one for spectra and stacks."""
+    fine: int
+    """The same for strips."""
+    most: int
+    """Largest shift of strips."""
+    filters: tensorrows.Filters
+    whole: lanes.Lanes
+    quarter: lanes.Lanes
+    waves: wavebands.Waves
+
+
+class _Space(NamedTuple):
+    """Work space for a window."""
+
+    values: Floats
+    """Shape (size, `columns` of size)."""
+    there: Floats
+    averaged: Floats
+    """Averaged cells, a plane of any level."""
+    enough: Floats
+    """Which of them are there."""
+    cells: cellmeans.Space
+    rows: tensorrows.Space
+    stacks: stacks.Space
+    strips: strips.Space
+    bands: wavebands.Space
+
+
 def alignment(windows: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     """Measure how parallel the anomalies of windows are.
 
@@ -81,137 +113,117 @@ def alignment(windows: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         One row a window, one column a name of `NAMES`. A window without contrast or values is 0 throughout:
         nothing in it is parallel.
 
+    Raises
+    ------
+    ParameterError
+        If windows are not square, or have fewer than 8 cells a side.
+
     Notes
     -----
     Coherence is that of the structure tensor, ``sqrt((J11 - J22)^2 + 4 J12^2) / (J11 + J22)`` [1]_. All
-    is relative to the window's own median and interquartile range.
+    is relative to the window's own median and interquartile range. Compiled; it runs without the
+    interpreter's lock.
 
     References
     ----------
     .. [1] Weickert, J. (1999), Coherence-enhancing diffusion filtering, Int. J. Comput. Vis. 31, 111-127.
     """
+    if windows.ndim != 3 or windows.shape[1] != windows.shape[2] or windows.shape[1] < _LEAST_SIDE:
+        rule = f"alignment is measured in square windows of {SMALLEST} cells a side or more"
+        msg = (
+            f"windows have the shape {windows.shape}; {rule} ({_LEAST_SIDE} at least), shape (n, size, size)"
+        )
+        raise ParameterError(msg)
     found = np.zeros((len(windows), len(NAMES)), np.float32)
+    if len(windows) == 0:
+        return found
+    sizes = _sizes(windows.shape[1])
+    space = _make_space(windows.shape[1], sizes)
+    out = np.zeros(len(NAMES))
     for number, window in enumerate(windows):
-        found[number] = _one(np.array(window, dtype=np.float64, order="C"))
+        space.values[:, : len(window)] = window
+        _measure(EXTREME, OUTLYING, sizes, space, out)
+        found[number] = out
     return found
 
 
-def _one(window: Floats) -> NDArray[np.float32]:
-    known = np.isfinite(window)
-    if not known.any():
-        return np.zeros(len(NAMES), np.float32)
-    values = window[known]
-    first, middle, third = np.percentile(values, [25.0, 50.0, 75.0])
-    unit = third - first
-    if unit <= 8 * float(np.finfo(np.float32).eps) * float(np.abs(values).max()):
-        return np.zeros(len(NAMES), np.float32)
-    scaled = (window - middle) / unit
-    row = [
-        math.log(float(values.std()) / unit + 1e-3),
-        float(np.mean(np.abs(scaled[known]) > OUTLYING)),
-    ]
-    scaled = np.clip(np.where(known, scaled, 0.0), -EXTREME, EXTREME)
-    directions = []
-    for level in LEVELS:
-        mean, share = _averaged(scaled, known, level)
-        own, direction = _parallel(mean, share, level)
-        row += own
-        directions.append(direction)
-    row += [(a * b.conjugate()).real for a, b in itertools.pairwise(directions)]
-    coarse, there = _averaged(scaled, known, max(1, round(len(window) / SIDE)))
-    stacked, across = stacks(coarse, there)
-    row += stacked
-    row += strips(*_averaged(scaled, known, max(1, round(len(window) / FINE_SIDE))), across)
-    row += _bands(coarse, there)
-    return np.array(row, np.float32)
+@lru_cache(maxsize=8)
+def _sizes(size: int) -> _Sizes:
+    coarse, fine = max(1, round(size / SIDE)), max(1, round(size / FINE_SIDE))
+    side = side_of(size, coarse)
+    return _Sizes(
+        coarse,
+        fine,
+        strips.most_shift(side_of(size, fine)),
+        tensorrows.make_filters(),
+        lanes.make_lanes(side),
+        lanes.make_lanes(side // 2),
+        wavebands.make_waves(side),
+    )
 
 
-def _averaged(values: Floats, known: NDArray[np.bool_], level: int) -> tuple[Floats, NDArray[np.bool_]]:
-    """Return means of level x level cells (0 where missing) and which of them are there.
+def _make_space(size: int, sizes: _Sizes) -> _Space:
+    shape = (size, columns(size))
+    return _Space(
+        np.zeros(shape),
+        np.zeros(shape),
+        np.zeros(shape[0] * shape[1]),
+        np.zeros(shape[0] * shape[1]),
+        cellmeans.make_space(size),
+        tensorrows.make_space(columns(size)),
+        stacks.make_space(sizes.whole),
+        strips.make_space(side_of(size, sizes.fine)),
+        wavebands.make_space(side_of(size, sizes.coarse)),
+    )
 
-    Their number is even, and as many cells are left out at either side: turned windows give turned means.
-    """
+
+@njit(**STRICT)
+def _measure(extreme: float, outlying: float, sizes: _Sizes, space: _Space, out: Floats) -> None:
+    """Put the numbers of the window that lies in ``space.values``, which is spoilt, into ``out``."""
+    out[:] = 0.0
+    values, there = space.values, space.there
+    known = cellmeans.standardise(values, there, extreme, outlying, space.cells, out)
+    if known == 0:
+        return
+    every = known == values.shape[0] * values.shape[0]
+    of_levels = 2
+    agreed = of_levels + NUMBERS * len(LEVELS)
+    of_stacks = agreed + len(LEVELS) - 1
+    of_strips = of_stacks + len(STACKS)
+    of_bands = of_strips + len(STRIPS)
+    plane, enough, complete = _averaged(sizes.coarse, every, space)
+    wavebands.measure(plane, enough, len(plane), sizes.waves, space.bands, out[of_bands:])
+    angle = stacks.measure(
+        plane, enough, len(plane), sizes.whole, sizes.quarter, space.stacks, out[of_stacks:of_strips]
+    )
+    stripped = False
+    even = odd = 0.0
+    for number in range(len(LEVELS)):
+        level = LEVELS[number]
+        plane, enough, complete = _averaged(level, every, space)
+        own = out[of_levels + NUMBERS * number : of_levels + NUMBERS * (number + 1)]
+        east, north = directions.measure(plane, enough, complete, level, sizes.filters, space.rows, own)
+        if number > 0:
+            out[agreed + number - 1] = even * east + odd * north
+        even, odd = east, north
+        if level == sizes.fine:
+            stripped = True
+            strips.measure(
+                plane, enough, len(plane), angle, sizes.most, space.strips, out[of_strips:of_bands]
+            )
+    if not stripped:
+        plane, enough, complete = _averaged(sizes.fine, every, space)
+        strips.measure(plane, enough, len(plane), angle, sizes.most, space.strips, out[of_strips:of_bands])
+
+
+@njit(**STRICT)
+def _averaged(level: int, every: bool, space: _Space) -> tuple[Floats, Floats, bool]:
+    """Return means of level x level cells, which of them are there, and whether all are."""
     if level == 1:
-        return values, known
-    side = len(values) // level // 2 * 2
-    first = (len(values) - side * level) // 2
-    used = slice(first, first + side * level)
-
-    def boxes(cells: NDArray[Any]) -> Floats:
-        cut = cells[used, used].reshape(side, level, side, level)
-        total: Floats = cut.sum(axis=(1, 3), dtype=np.float64)
-        return total
-
-    count = boxes(known)
-    there = count >= _LEAST_SHARE * level * level
-    mean = np.where(there, boxes(values) / np.maximum(count, 1.0), 0.0)
-    return mean, there
-
-
-def _parallel(values: Floats, there: NDArray[np.bool_], level: int) -> tuple[list[float], complex]:
-    """Return the numbers of a level, and its mean direction, doubled, as long as it is coherent."""
-    from scipy.ndimage import gaussian_filter
-
-    weight = there.astype(np.float64)
-    cover = gaussian_filter(weight, 1.0, mode="nearest")
-    smooth = gaussian_filter(values, 1.0, mode="nearest") / np.maximum(cover, 1e-6)
-    north, east = np.gradient(smooth)
-    # gradients beside a gap are those of its edge
-    counted = gaussian_filter(weight, 1.5, mode="nearest") > 0.95
-    if counted.sum() < SMALLEST:
-        return [0.0] * len(_OF_A_LEVEL), 0j
-    energy = np.where(counted, east * east + north * north, 0.0)
-    doubled = np.where(counted, (east * east - north * north) + 2j * east * north, 0.0)
-    near = gaussian_filter(doubled.real, RANGE) + 1j * gaussian_filter(doubled.imag, RANGE)
-    length = np.abs(near)
-    coherence = length / (gaussian_filter(energy, RANGE) + _TINY)
-    unit: Complex = near / (length + _TINY)
-    total = complex(doubled.sum()) / (float(energy.sum()) + _TINY)
-    row = [
-        float(coherence[counted].mean()),
-        abs(complex(unit[counted].mean())),
-        abs(complex((coherence * unit)[counted].mean())),
-        abs(total),
-        abs(complex((doubled[counted] / (energy[counted] + _TINY)).mean())),
-    ]
-    row += _parts(doubled, energy, counted)
-    row.append(math.log(float(energy[counted].mean()) * level * level + 1e-6))
-    return row, total
-
-
-def _parts(doubled: Complex, energy: Floats, counted: NDArray[np.bool_]) -> list[float]:
-    """Return how well the strikes of parts of the window agree, and the mean coherence within them."""
-    ends = np.rint(np.linspace(0, len(energy), PARTS + 1)).astype(int)[:-1]
-
-    def summed(cells: NDArray[Any]) -> NDArray[Any]:
-        whole: NDArray[Any] = np.add.reduceat(np.add.reduceat(cells, ends, axis=0), ends, axis=1)
-        return whole
-
-    enough = summed(counted.astype(np.float64)) >= 8.0
-    if not enough.any():
-        return [0.0, 0.0]
-    direction, length = summed(doubled)[enough], summed(energy)[enough]
-    agreement = abs(complex((direction / (np.abs(direction) + _TINY)).mean()))
-    return [agreement, float((np.abs(direction) / (length + _TINY)).mean())]
-
-
-def _bands(values: Floats, there: NDArray[np.bool_]) -> list[float]:
-    """Return the share of the power of bands of wavelengths, and how far each has one direction."""
-    side = len(values)
-    taper = np.hanning(side)
-    level = float(values[there].mean()) if there.any() else 0.0
-    tapered = np.where(there, values - level, 0.0) * np.outer(taper, taper)
-    power = np.abs(np.fft.fft2(tapered)) ** 2
-    wave = np.fft.fftfreq(side) * side
-    length = np.hypot(wave[:, None], wave)
-    doubled = np.exp(2j * np.arctan2(wave[:, None], wave))
-    whole = float(power[length >= BANDS[0][0]].sum()) + _TINY
-    row = []
-    for low, high in BANDS:
-        band = (length >= low) & (length < high)
-        own = float(power[band].sum())
-        row += [
-            math.log(own / whole + 1e-4),
-            abs(complex((power[band] * doubled[band]).sum())) / (own + _TINY),
-        ]
-    return row
+        return space.values, space.there, every
+    side = side_of(space.values.shape[0], level)
+    wide = columns(side)
+    mean = space.averaged[: side * wide].reshape(side, wide)
+    enough = space.enough[: side * wide].reshape(side, wide)
+    complete = cellmeans.average(space.values, space.there, every, level, mean, enough, space.cells.line)
+    return mean, enough, complete

@@ -8,10 +8,14 @@ they fit best, and the profile of the whole window is described by its form.
 from __future__ import annotations
 
 import math
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numba import njit
+
+from magxr.kernels.fir import STRICT
+from magxr.kernels.lanesums import make_lanes, squares, total
+from magxr.kernels.profiles import OVERLAP, fit, form
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,11 +50,43 @@ SHIFT = 0.1
 """Largest shift of neighbouring profiles that is tried, of the window's side."""
 FINE = np.radians(np.arange(-4.0, 5.0))
 """Directions tried around the one given, radians."""
+_TRIED = 9
 _LEAST = 8
 """Cells of a lane in a strip from which it counts."""
-_OVERLAP = 20
-"""Lanes that two profiles must have in common."""
 _TINY = 1e-12
+
+
+class Space(NamedTuple):
+    """Work space."""
+
+    level: Floats
+    row: NDArray[np.int32]
+    column: NDArray[np.int32]
+    bins: NDArray[np.int32]
+    """Of one row of cells, by direction tried."""
+    total: Floats
+    """By direction tried, or by strip, and lane."""
+    cells: Floats
+    profile: Floats
+    work: Floats
+    """Four lines more, for the form of the profile."""
+    sums: Floats
+
+
+def make_space(side: int) -> Space:
+    """Allocate work space for windows of ``side`` cells."""
+    width = side + 2
+    return Space(
+        np.zeros(side * side),
+        np.zeros(side * side, np.int32),
+        np.zeros(side * side, np.int32),
+        np.zeros((_TRIED, side), np.int32),
+        np.zeros((_TRIED, width)),
+        np.zeros((_TRIED, width)),
+        np.zeros(width),
+        np.zeros((4, width)),
+        make_lanes(),
+    )
 
 
 def strips(values: Floats, there: Bools, angle: float) -> list[float]:
@@ -65,111 +101,152 @@ def strips(values: Floats, there: Bools, angle: float) -> list[float]:
     angle : float
         Direction across the strike, radians from the columns' axis, to 4 degrees.
     """
-    east, north, inside = _circle(len(values))
-    use = there[inside]
-    if use.sum() < len(values):
-        return [0.0] * len(STRIPS)
-    east, north, level = east[use], north[use], values[inside][use]
     side = len(values)
-    share, best = max((_explained(level, _lane(east, north, a, side)), -abs(a - angle), a)
-                      for a in angle + FINE)[::2]  # fmt: skip
-    lane = _lane(east, north, best, side)
-    along = north * math.cos(best) - east * math.sin(best)
-    strip = np.clip(((along / side + 0.5) * COUNT).astype(np.intp), 0, COUNT - 1)
-    width = side + 2
-    cells = np.bincount(strip * width + lane, minlength=COUNT * width).reshape(COUNT, width)
-    total = np.bincount(strip * width + lane, level, minlength=COUNT * width).reshape(COUNT, width)
-    count, whole = cells.sum(axis=0), total.sum(axis=0)
-    filled = count > COUNT * 2
-    profile = whole[filled] / count[filled]
-    if profile.size < _OVERLAP:
-        return [0.0] * len(STRIPS)
-    profile = profile - profile.mean()
-    power = float(profile.var())
-    rest = abs(float(level.var()) - power)
-    mean = np.where(cells >= _LEAST, total / np.maximum(cells, 1), np.nan)
-    return [
-        share,
-        *_likeness(mean, max(1, round(SHIFT * side))),
-        *_form(profile),
-        math.log((power + 1e-6) / (rest + 1e-3)),
-        0.5 * math.log(power + 1e-6),
-    ]
+    out = np.zeros(len(STRIPS))
+    measure(
+        np.ascontiguousarray(values, np.float64),
+        np.ascontiguousarray(there, np.float64),
+        side,
+        float(angle),
+        most_shift(side),
+        make_space(side),
+        out,
+    )
+    return out.tolist()
 
 
-@lru_cache(maxsize=8)
-def _circle(side: int) -> tuple[Floats, Floats, Bools]:
-    """Return places east and north of the middle of cells in the circle that fits, and which they are."""
-    north, east = np.mgrid[:side, :side] - (side - 1) / 2.0
-    inside = np.hypot(north, east) <= side / 2.0
-    return east[inside], north[inside], inside
+def most_shift(side: int) -> int:
+    """Return the largest shift that is tried, lanes."""
+    return max(1, round(SHIFT * side))
 
 
-def _lane(east: Floats, north: Floats, angle: float, side: int) -> NDArray[np.intp]:
-    across = east * math.cos(angle) + north * math.sin(angle)
-    return np.rint(across + (side - 1) / 2.0).astype(np.intp) + 1
+@njit(**STRICT)
+def measure(
+    values: Floats, there: Floats, side: int, angle: float, most: int, space: Space, out: Floats
+) -> None:
+    """Put the numbers into ``out``; ``there`` is 1 where a cell counts, else 0."""
+    out[:] = 0.0
+    size = _chosen(values, there, side, space)
+    if size < side:
+        return
+    level = space.level
+    mean = total(level, size, space.sums) / size
+    variance = squares(level, size, mean, space.sums)
+    share, best = _finest(size, mean, variance + _TINY, side, angle, space)
+    _cut(size, best, side, space)
+    sums, count, profile = space.total, space.cells, space.profile
+    lanes = 0
+    for j in range(side + 2):
+        cells = whole = 0.0
+        for p in range(COUNT):
+            cells += count[p, j]
+            whole += sums[p, j]
+        if cells > 2.0 * COUNT:
+            profile[lanes] = whole / cells
+            lanes += 1
+    if lanes < OVERLAP:
+        return
+    middle = profile[:lanes].sum() / lanes
+    power = squares(profile, lanes, middle, space.sums) / lanes
+    for j in range(lanes):
+        profile[j] -= middle
+    rest = abs(variance / size - power)
+    for p in range(COUNT):
+        for j in range(side + 2):
+            sums[p, j] = sums[p, j] / count[p, j] if count[p, j] >= _LEAST else np.nan
+    out[0] = share
+    _likeness(sums, most, out[1:8])
+    form(profile, lanes, space.work, out[8:16])
+    out[16] = math.log((power + 1e-6) / (rest + 1e-3))
+    out[17] = 0.5 * math.log(power + 1e-6)
 
 
-def _explained(level: Floats, lane: NDArray[np.intp]) -> float:
-    """Return the share of the variance that lies between lanes."""
-    level = level - level.mean()
-    cells, total = np.bincount(lane), np.bincount(lane, level)
-    filled = cells > 0
-    return float((total[filled] ** 2 / cells[filled]).sum()) / (float(level @ level) + _TINY)
+@njit(**STRICT)
+def _chosen(values: Floats, there: Floats, side: int, space: Space) -> int:
+    """Gather the cells that count, in the circle that fits; return their number."""
+    middle = (side - 1) / 2.0
+    size = 0
+    for i in range(side):
+        for j in range(side):
+            inside = (i - middle) * (i - middle) + (j - middle) * (j - middle) <= side * side / 4.0
+            if inside and there[i, j] > 0.0:
+                space.level[size] = values[i, j]
+                space.row[size] = i
+                space.column[size] = j
+                size += 1
+    return size
 
 
-def _likeness(mean: Floats, most: int) -> list[float]:
-    """Return correlations of profiles of strips, as they lie and at the best shift, and that shift."""
-    near = np.array([_fit(mean[i], mean[i + 1], most) for i in range(COUNT - 1)])
-    far = np.array([_fit(mean[i], mean[i + 2], most) for i in range(COUNT - 2)])
-    return [
-        float(near[:, 0].mean()),
-        float(near[:, 0].min()),
-        float(near[:, 1].mean()),
-        float(near[:, 1].min()),
-        float(far[:, 0].mean()),
-        float(far[:, 1].mean()),
-        math.log1p(math.sqrt(float((near[:, 2] ** 2).mean()))),
-    ]
+@njit(**STRICT)
+def _finest(
+    size: int, mean: float, variance: float, side: int, angle: float, space: Space
+) -> tuple[float, float]:
+    """Return the share of the variance between lanes, and the direction tried at which it is greatest."""
+    middle = (side - 1) / 2.0
+    sums, count, bins = space.total, space.cells, space.bins
+    sums[:] = 0.0
+    count[:] = 0.0
+    first = 0
+    while first < size:
+        row = space.row[first]
+        end = first
+        while end < size and space.row[end] == row:
+            end += 1
+        north = row - middle
+        for d in range(_TRIED):
+            along, across = math.cos(angle + FINE[d]), math.sin(angle + FINE[d])
+            line, columns = bins[d], space.column[first:end]
+            for j in range(columns.size):
+                place = (columns[j] - middle) * along + north * across
+                line[j] = np.int32(np.rint(place + middle)) + 1
+        for j in range(end - first):
+            value = space.level[first + j] - mean
+            for d in range(_TRIED):
+                sums[d, bins[d, j]] += value
+                count[d, bins[d, j]] += 1.0
+        first = end
+    best, greatest = 0, -1.0
+    for d in range(_TRIED):
+        between = 0.0
+        for j in range(side + 2):
+            if count[d, j] > 0.0:
+                between += sums[d, j] * sums[d, j] / count[d, j]
+        share = between / variance
+        nearer = abs(FINE[d]) <= abs(FINE[best])
+        if share > greatest or (share == greatest and nearer):
+            best, greatest = d, share
+    return greatest, angle + FINE[best]
 
 
-def _fit(one: Floats, other: Floats, most: int) -> tuple[float, float, float]:
-    """Return the correlation of two profiles unshifted, the largest one, and its shift in lanes."""
-    beside = np.full(most, np.nan)
-    moved = np.lib.stride_tricks.sliding_window_view(np.concatenate([beside, one, beside]), one.size)
-    common = np.isfinite(moved) & np.isfinite(other)
-    number = common.sum(axis=1)
-    safe = np.maximum(number, 1)[:, None]
-    x, y = np.where(common, moved, 0.0), np.where(common, other, 0.0)
-    x = np.where(common, x - x.sum(axis=1, keepdims=True) / safe, 0.0)
-    y = np.where(common, y - y.sum(axis=1, keepdims=True) / safe, 0.0)
-    r = (x * y).sum(axis=1) / np.sqrt((x * x).sum(axis=1) * (y * y).sum(axis=1) + _TINY)
-    r = np.where(number >= _OVERLAP, r, 0.0)
-    best = int(r.argmax())
-    if r[best] <= r[most]:  # no shift is better than none
-        best = most
-    return float(r[most]), float(r[best]), float(best - most)
+@njit(**STRICT)
+def _cut(size: int, angle: float, side: int, space: Space) -> None:
+    """Sum the cells of every lane, strip by strip."""
+    middle = (side - 1) / 2.0
+    along, across = math.cos(angle), math.sin(angle)
+    space.total[:] = 0.0
+    space.cells[:] = 0.0
+    for k in range(size):
+        north, east = space.row[k] - middle, space.column[k] - middle
+        lane = int(np.rint(east * along + north * across + middle)) + 1
+        place = int(((north * along - east * across) / side + 0.5) * COUNT)
+        strip = min(max(place, 0), COUNT - 1)
+        space.total[strip, lane] += space.level[k]
+        space.cells[strip, lane] += 1.0
 
 
-def _form(profile: Floats) -> list[float]:
-    """Return numbers on the form of a profile, its bend taken off."""
-    x = np.linspace(-1.0, 1.0, profile.size)
-    flat = profile - np.polyval(np.polyfit(x, profile, 2), x)
-    size = float(flat.std()) + 1e-9
-    spread = float(profile.std()) + 1e-9
-    smooth = np.convolve(flat, np.ones(3) / 3.0, "valid")
-    crossings = np.flatnonzero(np.diff(np.sign(smooth)) != 0)
-    gaps = np.diff(crossings)
-    power = np.abs(np.fft.rfft(flat * np.hanning(flat.size)))[1:40] ** 2
-    share = power / (power.sum() + _TINY)
-    wave = np.arange(1, share.size + 1)
-    return [
-        math.log(float(((flat / size) ** 4).mean()) + 1e-3),
-        abs(float(((profile / spread) ** 3).mean())),
-        math.log1p(crossings.size),
-        float(gaps.std() / gaps.mean()) if gaps.size > 1 else 0.0,
-        math.log(float((share * wave).sum()) + 1e-3),
-        -float((share * np.log(share + _TINY)).sum()),
-        math.log(float(np.abs(np.diff(flat)).mean()) / size + 1e-3),
-        float(share.max()),
-    ]
+@njit(**STRICT)
+def _likeness(mean: Floats, most: int, out: Floats) -> None:
+    """Put correlations of profiles of strips, as they lie and at the best shift, and that shift."""
+    shift = 0.0
+    for i in range(COUNT - 1):
+        still, moved, lanes = fit(mean[i], mean[i + 1], most)
+        out[0] += still / (COUNT - 1)
+        out[1] = still if i == 0 else min(out[1], still)
+        out[2] += moved / (COUNT - 1)
+        out[3] = moved if i == 0 else min(out[3], moved)
+        shift += lanes * lanes / (COUNT - 1)
+    for i in range(COUNT - 2):
+        still, moved, _ = fit(mean[i], mean[i + 2], most)
+        out[4] += still / (COUNT - 2)
+        out[5] += moved / (COUNT - 2)
+    out[6] = math.log1p(math.sqrt(shift))

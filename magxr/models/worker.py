@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -10,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from magxr.errors import ModelError
-from magxr.kernels.minmax import minmax
 from magxr.models import architectures, engine, weights
+from magxr.models.ahead import Ready, ahead, ready
 from magxr.models.backbones import backbone, build
 from magxr.models.doubt import ANSWERS, Doubt
 from magxr.models.doubt import read as read_doubt
@@ -54,7 +55,7 @@ loads: list[Key] = []
 """What this process has loaded so far, in order: each model once."""
 
 
-def predict(spec: ModelSpec, windows: NDArray[np.floating]) -> NDArray[np.float32]:
+def predict(spec: ModelSpec, windows: NDArray[np.floating] | Ready) -> NDArray[np.float32]:
     """Return the probability that each window's anomalies are linear.
 
     Parameters
@@ -63,7 +64,8 @@ def predict(spec: ModelSpec, windows: NDArray[np.floating]) -> NDArray[np.float3
         From `magxr.models.spec.load`. The model is loaded at the first call in this process and kept.
     windows : ndarray of float, shape (n, spec.window, spec.window)
         Anomaly in nT, raw: every window is scaled by its own extremes here. NaN is allowed, see
-        `magxr.kernels.minmax`; how much of it still makes an answer is for the caller to decide.
+        `magxr.kernels.minmax`; how much of it still makes an answer is for the caller to decide. Or what
+        `prepare` made of a batch of them.
 
     Returns
     -------
@@ -85,12 +87,13 @@ def predict(spec: ModelSpec, windows: NDArray[np.floating]) -> NDArray[np.float3
     return answers[0] if len(answers) == 1 else np.asarray(answers.mean(axis=0, dtype="f8"), np.float32)
 
 
-def predict_members(spec: ModelSpec, windows: NDArray[np.floating]) -> NDArray[np.float32]:
+def predict_members(spec: ModelSpec, windows: NDArray[np.floating] | Ready) -> NDArray[np.float32]:
     """Return what each member of an ensemble says: probabilities of shape (members, n).
 
     A single head has one member. `predict` is the mean over them, and takes and raises the same.
     """
-    check_windows(windows, spec.window)
+    if not isinstance(windows, Ready):
+        check_windows(windows, spec.window)
     if len(windows) == 0:
         return np.empty((1, 0), np.float32)
     model = _get(_key(spec), lambda: _with_head(spec))
@@ -98,7 +101,7 @@ def predict_members(spec: ModelSpec, windows: NDArray[np.floating]) -> NDArray[n
     return values if model.finish is None else model.finish(values)
 
 
-def predict_with_doubt(spec: ModelSpec, windows: NDArray[np.floating]) -> NDArray[np.float32]:
+def predict_with_doubt(spec: ModelSpec, windows: NDArray[np.floating] | Ready) -> NDArray[np.float32]:
     """Return the answers of `magxr.models.doubt.ANSWERS`, shape (4, n); `predict` is the first of them.
 
     Raises
@@ -107,7 +110,8 @@ def predict_with_doubt(spec: ModelSpec, windows: NDArray[np.floating]) -> NDArra
         As `predict`, and if the model was made without knowing its doubt.
     """
     path = spec.doubt_file()
-    check_windows(windows, spec.window)
+    if not isinstance(windows, Ready):
+        check_windows(windows, spec.window)
     if len(windows) == 0:
         return np.empty((len(ANSWERS), 0), np.float32)
     model = _get(_key(spec), lambda: _with_head(spec))
@@ -184,7 +188,38 @@ def _key(spec: ModelSpec) -> Key:
     return ("predict", spec.path, spec.sha256, *what)
 
 
-def _features_by(model: _Loaded, spec: ModelSpec, windows: NDArray[np.floating]) -> NDArray[np.float32]:
+def prepare(spec: ModelSpec, windows: NDArray[np.floating]) -> NDArray[np.floating] | Ready:
+    """Do to a batch of windows what needs no network, so that it can be done while the network is busy.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        As in `predict`; nothing is loaded.
+    windows : ndarray of float, shape (n, spec.window, spec.window)
+        As in `predict`, at most ``spec.batch`` of them.
+
+    Returns
+    -------
+    Ready, or ndarray
+        What `predict` and the others take in their place, with the same answer: scaled windows, filled up
+        to a batch. A model without a network takes the windows as they are.
+
+    Raises
+    ------
+    ModelError
+        If windows are not of the model's size.
+    """
+    check_windows(windows, spec.window)
+    if kind_of(spec.features).measured is not None:
+        return windows
+    return ready(windows, spec.batch)
+
+
+def _features_by(
+    model: _Loaded, spec: ModelSpec, windows: NDArray[np.floating] | Ready
+) -> NDArray[np.float32]:
+    if isinstance(windows, Ready):
+        return _run(_there(model.network), windows)
     if model.measured is not None:
         return model.measured(windows)
     return _in_batches(_there(model.network), windows, spec.batch)
@@ -235,13 +270,18 @@ def _with_head(spec: ModelSpec) -> _Loaded:
     return _Loaded(network, finish, measured)
 
 
+def _run(network: _Network, images: Ready) -> NDArray[np.float32]:
+    with network.turn:
+        return network.run(images.images)[: images.count]
+
+
 def _in_batches(network: _Network, windows: NDArray[np.floating], batch: int) -> NDArray[np.float32]:
+    if len(windows) <= batch:
+        return _run(network, ready(windows, batch))
     found = []
-    for first in range(0, len(windows), batch):
-        scaled = minmax(windows[first : first + batch])
-        count = len(scaled)
-        if count < batch:
-            scaled = np.concatenate([scaled, np.zeros((batch - count, *scaled.shape[1:]), np.float32)])
-        with network.turn:
-            found.append(network.run(scaled[..., None])[:count])
+    cut = (windows[first : first + batch] for first in range(0, len(windows), batch))
+    with closing(ahead(ready(part, batch) for part in cut)) as batches:
+        for images in batches:
+            found.append(_run(network, images))
+            del images  # the next but one is made as soon as the next is asked for
     return np.concatenate(found)

@@ -96,10 +96,10 @@ def classify(
     lies in the map. Where longitude goes round the globe windows go round too, at multiples of the stride
     from longitude 0, so that a rolled map gives the rolled result.
 
-    A Dask task makes one block of predictions: it cuts the cells it needs out of the chunks it touches,
-    lets xbatcher stream the windows from memory, leaves out those without an answer, and calls the network
-    by batches. Windows are the same whatever the chunking; a network's last digits may depend on the batch
-    (about 1e-7).
+    A Dask task makes one block of predictions: it cuts the cells it needs out of the chunks it touches and,
+    from memory, the windows that have an answer, as xbatcher plans them. It calls the network by batches,
+    and makes the next batch meanwhile. Windows are the same whatever the chunking; a network's last digits
+    may depend on the batch (about 1e-7).
 
     References
     ----------

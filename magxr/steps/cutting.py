@@ -115,16 +115,21 @@ def jobs_of(grid: Grid, size: int, rows: Starts, columns: Starts, most: int) -> 
     return jobs, (step,) * (total // step) + ((total % step,) if total % step else ())
 
 
-def stream(block: NDArray[Any], size: int, stride: int) -> Any:
-    """Return the xbatcher generator of the windows of a block in memory, row by row from its first cell."""
-    from xbatcher import BatchGenerator
+def planned(block: NDArray[Any], size: int, stride: int) -> list[tuple[slice, slice]]:
+    """Return rows and columns of the windows of a block, row by row from its first cell, as xbatcher plans.
 
-    return BatchGenerator(
+    They are taken from the array by this plan: xbatcher's own batches are labelled arrays, of which making
+    one takes six times as long as copying the window.
+    """
+    from xbatcher import BatchSchema
+
+    plan = BatchSchema(
         xr.DataArray(block, dims=("row", "column")),
         input_dims={"row": size, "column": size},
         input_overlap={"row": size - stride, "column": size - stride},
-        preload_batch=False,
+        concat_input_bins=False,
     )
+    return [(one["row"], one["column"]) for (one,) in plan.selectors.values()]
 
 
 def cut_task(
@@ -143,12 +148,12 @@ def cut_task(
     for r in runs(rows, stride):
         for c in runs(columns, stride):
             part = block[rows[r][0] : rows[r][-1] + size, columns[c][0] : columns[c][-1] + size]
-            generator = stream(part, size, stride)
+            windows = planned(part, size, stride)
             wide = c.stop - c.start
             for n in range((r.stop - r.start) * wide):
                 at = (r.start + n // wide) * len(columns) + c.start + n % wide
                 if chosen.start <= at < chosen.stop:
-                    out[at - chosen.start] = generator[n].values
+                    out[at - chosen.start] = part[windows[n]]
     return out
 
 

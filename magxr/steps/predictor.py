@@ -55,6 +55,12 @@ class _Loaded:
 
         return predict(self.spec, windows)
 
+    def prepare(self, windows: NDArray[np.float32]) -> Any:
+        """Do to a batch what needs no network; `predict` takes the result in place of the windows."""
+        from magxr.models.worker import prepare
+
+        return prepare(self.spec, windows)
+
     def check_doubt(self) -> None:
         """Refuse a model that does not know how sure it is, before any work."""
         self.spec.doubt_file()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -12,7 +13,8 @@ from magxr.chunked.plan import is_chunked
 from magxr.chunked.quantiles import check_block
 from magxr.errors import ModelError
 from magxr.kernels.windows import shares
-from magxr.steps.cutting import stream
+from magxr.models.ahead import ahead
+from magxr.steps.cutting import planned
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -117,7 +119,9 @@ def probability_task(
     max_missing: float,
     answers: int = 0,
 ) -> NDArray[np.float32]:
-    """Return the probabilities of a block: windows streamed to the model by batches; NaN: no answer.
+    """Return the probabilities of a block: windows go to the model by batches; NaN: no answer.
+
+    While the model is at one batch the next is cut out, and prepared if the model can (``prepare``).
 
     With ``answers`` there are as many values to a window, the first being the probability, along a dim
     before the others.
@@ -136,17 +140,24 @@ def probability_task(
     wanted = np.flatnonzero((share <= max_missing) & ~empty)
     found = np.full((many, share.size), np.nan, dtype=np.float32)
     clean = np.where(np.isfinite(block), block, np.nan).astype(np.float32)
-    generator = stream(clean, size, stride)
-    for n in range(0, len(wanted), batch):
-        now = wanted[n : n + batch]
-        images = np.stack([generator[int(k)].values for k in now])
-        found[:, now] = _answer(predictor, images, answers)
+    windows = planned(clean, size, stride)
+    prepare = getattr(predictor, "prepare", None)
+
+    def cut(now: NDArray[np.intp]) -> tuple[NDArray[np.intp], Any]:
+        images = np.stack([clean[windows[k]] for k in now])
+        return now, images if prepare is None else prepare(images)
+
+    parts = (wanted[n : n + batch] for n in range(0, len(wanted), batch))
+    with closing(ahead(map(cut, parts))) as batches:
+        for now, images in batches:
+            found[:, now] = _answer(predictor, images, answers)
+            del images  # the next but one is made as soon as the next is asked for
     (south, north), (west, east) = answered
     out[..., south:north, west:east] = found.reshape((*out.shape[:-2], *share.shape))
     return out
 
 
-def _answer(predictor: Predictor, images: NDArray[np.float32], answers: int) -> NDArray[np.float32]:
+def _answer(predictor: Predictor, images: Any, answers: int) -> NDArray[np.float32]:
     if answers:
         return cast("Doubting", predictor).predict_with_doubt(images)
     answer = np.asarray(predictor.predict(images), dtype=np.float32)

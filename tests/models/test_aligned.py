@@ -59,6 +59,11 @@ def saved(many, trained, tmp_path_factory):
     return card.save(trained, folder, spacing=(0.5, 1.0), trained_on="a test", doubt=knows)
 
 
+def test_a_model_without_a_network_takes_windows_as_they_are(many, saved):
+    windows = many[0][:5]
+    assert worker.prepare(saved, windows) is windows
+
+
 def test_it_learns_what_no_head_of_the_fold_had_seen(trained, many):
     assert trained.trunk == "none"
     assert trained.features == "alignment"

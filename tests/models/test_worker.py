@@ -149,6 +149,28 @@ def test_wrong_windows_are_refused_before_loading(saved):
 
 
 @network_model
+def test_prepared_batches_have_the_same_answers(saved, windows):
+    whole = worker.predict(saved, windows)
+    parts = [windows[n : n + saved.batch] for n in range(0, len(windows), saved.batch)]
+    assert len(parts[-1]) < saved.batch or len(parts) > 1
+    prepared = [worker.prepare(saved, part) for part in parts]
+    np.testing.assert_array_equal(np.concatenate([worker.predict(saved, p) for p in prepared]), whole)
+    members = np.concatenate([worker.predict_members(saved, p) for p in prepared], axis=1)
+    np.testing.assert_array_equal(members, worker.predict_members(saved, windows))
+
+
+def test_nothing_is_loaded_to_prepare_and_wrong_windows_are_refused(saved):
+    before = len(worker.loads)
+    batch = worker.prepare(saved, np.ones((1, 64, 64), "f4"))
+    assert batch.images.shape == (saved.batch, 64, 64, 1)
+    with pytest.raises(ModelError, match=r"\(n, 64, 64\), got float32 of \(2, 32, 32\)"):
+        worker.prepare(saved, np.zeros((2, 32, 32), "f4"))
+    empty = worker.prepare(saved, np.zeros((0, 64, 64), "f4"))
+    assert worker.predict(saved, empty).shape == (0,)
+    assert len(worker.loads) == before
+
+
+@network_model
 def test_a_head_for_another_trunk_and_too_small_windows(keras, trunk, trunk_file):
     small = PooledHead(*(np.ones(8, "f4") for _ in range(3)), 0.0)
     with pytest.raises(ModelError, match="8 weights but the trunk 'vgg16_hed' gives 1024"):

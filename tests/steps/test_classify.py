@@ -1,7 +1,9 @@
 """Predictions on window centres: against a plain loop, over chunkings, edges, gaps and the globe."""
 
 import pickle
-from dataclasses import dataclass
+import threading
+import weakref
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -10,6 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from magxr.errors import GridError, MagxrWarning, ModelError, ParameterError
+from magxr.kernels.windows import centres
+from magxr.models import worker
+from magxr.models.spec import load
 from magxr.steps.classify import Predictor, classify
 from magxr.testing import nothing_computes, random_chunks, wavy_sea_floor
 
@@ -322,3 +327,77 @@ def test_the_transfer_model_on_chunks():
         flips = ((got > cut) != (whole > cut)) & (abs(whole - cut) > 1e-5)
         assert not bool(flips.any())
     assert got.attrs["sha256"] == whole.attrs["sha256"]
+
+
+@pytest.mark.network_model
+def test_the_transfer_model_gets_the_same_batches_of_the_same_windows():
+    """Cutting and scaling ahead change no bit of the answer."""
+    pytest.importorskip("tensorflow", reason="the transfer model needs magxr[tensorflow]")
+    da = wavy_sea_floor((270, 310), spacing=0.012)
+    da[100:120, 50:90] = np.nan
+    found = classify(da, model="transfer", stride=20, batch=3).linear_probability.values
+    rows, columns = (centres(cells, 250, 20) for cells in da.shape)
+    cut = [
+        da.values[r : r + 250, c : c + 250]
+        for r in map(rows.start, range(*rows.fits))
+        for c in map(columns.start, range(*columns.fits))
+    ]
+    assert len(cut) == 8
+    model = replace(load("transfer"), batch=3)
+    expected = [worker.predict(model, np.stack(cut[n : n + 3])) for n in range(0, 8, 3)]
+    np.testing.assert_array_equal(found[np.isfinite(found)], np.concatenate(expected))
+
+
+def test_two_batches_exist_at_a_time():
+    made, most, coming = [], [], threading.Semaphore(0)
+
+    class Counting(Fake):
+        def prepare(self, windows):
+            made.append(weakref.ref(windows))
+            most.append(sum(one() is not None for one in made))
+            coming.release()
+            return windows
+
+        def predict(self, windows):
+            while len(made) < min(self.seen // 7 + 2, 4):  # the next is there before this one goes
+                assert coming.acquire(timeout=60)
+            return super().predict(windows)
+
+    classify(wavy_sea_floor((24, 36)), model=Counting(), stride=4)
+    assert most == [1, 2, 2, 2]
+
+
+class Failing(Fake):
+    def prepare(self, windows):
+        self.prepared = getattr(self, "prepared", 0) + 1
+        if self.prepared == 3:
+            raise ZeroDivisionError("the third batch")
+        return windows
+
+
+def test_an_error_in_a_batch_made_ahead_surfaces():
+    model = Failing()
+    with pytest.raises(ZeroDivisionError, match="the third batch"):
+        classify(wavy_sea_floor((40, 50)), model=model, stride=4)
+    assert model.seen == 2 * model.batch
+    assert not [t for t in threading.enumerate() if t.name.startswith("magxr-ahead")]
+
+
+def test_the_next_batch_is_cut_while_the_model_is_at_this_one():
+    cut, seen = [threading.Event() for _ in range(4)], []
+
+    class Slow(Fake):
+        def prepare(self, windows):
+            cut[len(seen_by_prepare)].set()
+            seen_by_prepare.append(len(windows))
+            return windows
+
+        def predict(self, windows):
+            seen.append(cut[min(len(seen) + 1, 3)].wait(60))
+            return super().predict(windows)
+
+    seen_by_prepare = []
+    da = wavy_sea_floor((24, 36))
+    assert int(classify(da, model=Slow(), stride=4).linear_probability.notnull().sum()) == 4 * 7
+    assert seen == [True] * 4
+    assert seen_by_prepare == [7] * 4
