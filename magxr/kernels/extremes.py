@@ -23,6 +23,7 @@ def replace_by_extremes(
     out: NDArray[np.floating],
     probability: NDArray[np.floating],
     wanted: NDArray[np.bool_],
+    among: NDArray[np.bool_],
     half: int,
     areas: Areas | None,
     *,
@@ -37,7 +38,9 @@ def replace_by_extremes(
     probability : (rows, columns) float
         Answers, NaN where there is none.
     wanted : (rows, columns) bool
-        Cells that have an answer.
+        Cells to change; there is a cell of ``among`` in the box of each.
+    among : (rows, columns) bool
+        Cells that may be the largest (or smallest) of a box; the fewer, the faster.
     half : int
         The box has ``2 half + 1`` cells a side.
     areas : Areas, optional
@@ -49,11 +52,11 @@ def replace_by_extremes(
         return
     sign = probability.dtype.type(1 if largest else -1)
     if areas is not None:
-        _in_areas(out, probability, wanted, half, areas, sign)
+        _in_areas(out, probability, wanted, among, half, areas, sign)
         return
     search = ndimage.maximum_filter if largest else ndimage.minimum_filter
     least = float(-sign) * np.inf
-    known = np.where(np.isnan(probability), probability.dtype.type(least), probability)
+    known = np.where(among, probability, probability.dtype.type(least))
     out[wanted] = search(known, size=2 * half + 1, mode="constant", cval=least)[wanted]
 
 
@@ -62,6 +65,7 @@ def _in_areas(
     out: NDArray[np.floating],
     p: NDArray[np.floating],
     wanted: NDArray[np.bool_],
+    among: NDArray[np.bool_],
     half: int,
     areas: Areas,
     sign: np.floating,
@@ -83,7 +87,7 @@ def _in_areas(
             if not 0 <= row < rows:
                 continue
             for j in range(cols):
-                if p[row, j] != p[row, j]:
+                if not among[row, j]:
                     continue
                 s = slot[row, j]
                 was = head[s]

@@ -28,6 +28,9 @@ STAYS, UP, DOWN = 0, 1, 2
 """What the neighbours decide."""
 KEEP, LINEAR, NONLINEAR = 0, 1, 2
 """What a tie does."""
+ROUNDING = 1e-9
+"""Votes that may lack: a product may round up past the whole number it stands for (0.55 x 20 gives
+11.000000000000002)."""
 
 
 @njit(nogil=True, cache=True)
@@ -49,8 +52,7 @@ def states(
 @njit(nogil=True, cache=True)
 def decided(above: int, below: int, voters: int, majority: float, ties: int) -> int:
     """Say what so many votes decide."""
-    # The product may round up past the whole number it stands for (0.55 x 20 is 11.000000000000002).
-    needed = majority * voters - 1e-9
+    needed = majority * voters - ROUNDING
     up, down = above >= needed, below >= needed
     if up and down:
         return ties  # the constants agree: KEEP is STAYS, LINEAR is UP, NONLINEAR is DOWN

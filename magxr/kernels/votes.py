@@ -8,7 +8,21 @@ import numpy as np
 
 from magxr.kernels.areas import areas
 from magxr.kernels.extremes import replace_by_extremes
-from magxr.kernels.tally import DOWN, KEEP, LINEAR, NONLINEAR, UNCERTAIN, UP, decide, decide_in_areas, states
+from magxr.kernels.tally import (
+    ABOVE,
+    ANSWERED,
+    BELOW,
+    DOWN,
+    KEEP,
+    LINEAR,
+    NONLINEAR,
+    ROUNDING,
+    UNCERTAIN,
+    UP,
+    decide,
+    decide_in_areas,
+    states,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -69,10 +83,12 @@ def vote(
         verdict = decide(state, half, float(majority), tie)
     else:
         verdict = decide_in_areas(state, parts, half, float(majority), tie)
-    for says, largest in ((UP, True), (DOWN, False)):
+    for says, side, largest in ((UP, ABOVE, True), (DOWN, BELOW, False)):
         wanted = verdict == says
         if to == "extreme":
-            replace_by_extremes(out, p, wanted, half, parts, largest=largest)
+            # Whoever has a majority has a vote, unless none is needed.
+            among = (state & (side if majority > ROUNDING else ANSWERED)) != 0
+            replace_by_extremes(out, p, wanted, among, half, parts, largest=largest)
         else:
             out[wanted] = largest
     return out
