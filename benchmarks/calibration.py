@@ -1,4 +1,4 @@
-"""Time the neighbour vote against passes over the whole map and against a box filter, in turn.
+"""Time the neighbour vote against passes over the whole map and against a box filter, in turn, on one core.
 
 python benchmarks/calibration.py [--shape 3000 1500] [--neighbours 3 11 25 51] [--areas 50 5000] [--rounds 5]
 """
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 RULE: dict[str, Any] = {"keep": (0.3, 0.7), "majority": 0.5, "cut": 0.5, "ties": "keep"}
 PASSES = 60
-"""More areas than this are not given to the passes over the map, which take half a second for each."""
+"""Most areas given to the passes over the map, which take half a second for each, whatever the neighbours:
+they are timed for the first neighbourhood only."""
 
 
 def predictions(shape: tuple[int, int]) -> NDArray[np.float32]:
@@ -43,14 +44,14 @@ def nearest_of(count: int, shape: tuple[int, int]) -> NDArray[np.float32]:
 
 
 def best(works: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
-    """Return the least seconds of each, timed in turn; what passes over areas is timed once."""
+    """Return the least CPU time of each, seconds, in turn; passes over the map for each area once."""
     took = dict.fromkeys(works, np.inf)
     for turn in range(rounds):
         for name, work in works.items():
             if turn == 0 or name != "passes with areas":
-                start = time.perf_counter()
+                start = time.process_time()
                 work()
-                took[name] = min(took[name], time.perf_counter() - start)
+                took[name] = min(took[name], time.process_time() - start)
     return took
 
 
@@ -65,7 +66,7 @@ def main() -> None:
     shape = (told.shape[0], told.shape[1])
     p = predictions(shape)
     known = np.nan_to_num(p)
-    print(f"{shape[0]} x {shape[1]} predictions, one thread, least of {told.rounds} rounds, seconds")
+    print(f"{shape[0]} x {shape[1]} predictions, CPU seconds, least of {told.rounds} rounds")
     print(f"{'areas':>6s} {'to':8s} {'neighbours':>10s} {'vote':>8s} {'passes':>8s} {'uniform_filter':>15s}")
     for count in (0, *told.areas):
         sides = nearest_of(count, shape) if count else None
@@ -78,7 +79,7 @@ def main() -> None:
                     "vote": partial(vote, p, None, sides, **rule),
                     "filter": partial(ndimage.uniform_filter, known, n, mode="constant"),
                 }
-                if count <= PASSES:
+                if not count or (count <= PASSES and n == told.neighbours[0]):
                     works[passes] = partial(ballots.vote, p, None, sides, **rule)
                 took = best(works, told.rounds)
                 slow = f"{took[passes]:8.2f}" if passes in took else f"{'-':>8s}"
