@@ -97,6 +97,9 @@ def _blend(
         msg = f"the anomaly has infinite cells in rows {place.rows[0]} to {place.rows[1]}; {fix}"
         raise GridError(msg)
     check_block(block)
+    missing = np.isnan(block)
+    if missing.all():
+        return np.full(block.shape, np.nan, block.dtype)
     south, north, west, east = place.halo
     core_rows = (south, block.shape[0] - north)
     core_cols = (west, block.shape[1] - east)
@@ -112,7 +115,7 @@ def _blend(
                 where = np.s_[top : top + tile, left : left + tile]
                 weight = row_weights[row][:, None] * col_weights[column]
                 result[where] += weight * approximate(block[where], variance, k, center)
-    result[np.isnan(block)] = np.nan
+    result[missing] = np.nan
     return result.astype(block.dtype)
 
 

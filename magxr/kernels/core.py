@@ -46,6 +46,11 @@ def held_pixels(fixed: NDArray[Any] | None) -> NDArray[np.bool_]:
     return np.zeros((1, 1), np.bool_) if fixed is None else np.asarray(fixed) != 0
 
 
+def nothing(u: NDArray[Any]) -> bool:
+    """Tell whether a block holds no value, so that there is no work to do: land, no data."""
+    return not np.isfinite(u).any()
+
+
 def scales(scale: float) -> bool:
     """Tell whether a contrast can be scaled by this."""
     return bool(np.isfinite(scale) and scale > 0)

@@ -25,7 +25,7 @@ from numba import njit
 
 from magxr.kernels import pages
 from magxr.kernels.cells import diffusivity_of_cells, fluxes, hourglass, updated
-from magxr.kernels.core import Core, held_pixels, scales, unscaled
+from magxr.kernels.core import Core, held_pixels, nothing, scales, unscaled
 from magxr.kernels.diffusivity import rule
 from magxr.kernels.field import Field, Taps, make_field, make_taps
 from magxr.kernels.fir import STRICT, STRIP, TRUNCATE, copy, gather, gaussian_radius, up64
@@ -109,6 +109,8 @@ def diffuse(
     core = Core((u.shape[0], u.shape[1]), halo)
     if not scales(scale):
         return core.cut(unscaled(u, scale))
+    if nothing(u):
+        return core.cut(u).copy()
     metric = stretched(metric, u)
     field, mask = make_field(u, sigma, rho, metric, shut=shut, truncate=truncate)
     taps = make_taps(sigma, rho, u.dtype, metric, factor=1.0 / float(scale), truncate=truncate)

@@ -136,6 +136,8 @@ def fed(
         return unscaled(u, scale)[core]
     xp = array_module(u)
     valid = xp.isfinite(u)
+    if not bool(valid.any()):
+        return u[core].copy()
     gaps = not bool(valid.all())
     scheme = make_scheme(
         valid,

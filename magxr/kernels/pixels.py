@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 from magxr.errors import ParameterError
 from magxr.kernels import pages
-from magxr.kernels.core import Core, held_pixels, scales, unscaled
+from magxr.kernels.core import Core, held_pixels, nothing, scales, unscaled
 from magxr.kernels.diffusivity import rule
 from magxr.kernels.field import make_field, make_taps
 from magxr.kernels.fir import TRUNCATE, gaussian_radius, gaussian_taps
@@ -139,6 +139,8 @@ def diffuse_pixels(
     core = Core((u.shape[0], u.shape[1]), halo)
     if not scales(scale):
         return core.cut(unscaled(u, scale))
+    if nothing(u):
+        return core.cut(u).copy()
     metric = pixel_metric(u.shape[0])
     field, mask = make_field(u, sigma, rho, metric, kind=PIXEL, truncate=truncate)
     taps = make_taps(sigma, rho, u.dtype, metric, factor=1.0 / float(scale), truncate=truncate, half=False)

@@ -36,6 +36,11 @@ def inside(
     the answer. A centre on an edge belongs to the polygon east of that edge, so polygons that share an edge
     never share a cell.
     """
+    parity = np.zeros((len(latitude), len(longitude)), dtype=bool)
+    heights = np.concatenate([np.asarray(ring, dtype=np.float64)[:, 1] for ring in rings])
+    rows = slice(*np.searchsorted(latitude, [heights.min(), heights.max()], side="left"))
+    # Only rows that an edge can cross: areas are many and small beside the map.
+    latitude = latitude[rows]
     toggles = np.zeros((len(latitude), len(longitude) + 1), dtype=bool)
     for ring in rings:
         closed = np.asarray(ring, dtype=np.float64)
@@ -43,7 +48,7 @@ def inside(
             closed = np.vstack([closed, closed[:1]])
         for turn in _turns(closed[:, 0], longitude):
             _toggle(toggles, closed + np.array([turn, 0.0]), latitude, longitude)
-    parity: NDArray[np.bool_] = np.logical_xor.accumulate(toggles, axis=1)[:, :-1]
+    parity[rows] = np.logical_xor.accumulate(toggles, axis=1)[:, :-1]
     return parity
 
 

@@ -62,10 +62,10 @@ def respaced(
         NaN where the nearest cell of the block is NaN.
     """
     out = np.full((len(rows[0]), len(cols[0])), np.nan, dtype=block.dtype)
-    values = block.astype(np.float64)
-    missing = ~np.isfinite(values)
+    missing = ~np.isfinite(block)
     if missing.all():
         return out
+    values = block.astype(np.float64)
     if missing.any():
         values[missing] = np.nan
         values = stretched(values)

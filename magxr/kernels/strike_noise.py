@@ -64,6 +64,8 @@ def uncertainty(
     round on the pixel grid leaves is so on the pixel grid.
     """
     n, m = valid.shape
+    if not valid.any():
+        return np.full((n, m), np.nan, both.dtype)
     out = np.empty((n, m), both.dtype)
     square = bool((metric.pixels == 1.0).all())
     wide = [rho] if square else [rho * float(s) for s in metric.pixels]

@@ -102,8 +102,11 @@ def orientation(
         of :math:`\mu_2`, degrees clockwise from north in [0, 180). NaN in gaps; where the tensor has no
         direction, coherence is 0 and the azimuth NaN.
     """
+    valid = np.isfinite(u)
+    if not valid.any():
+        return np.full((2, *u.shape), np.nan, u.dtype)
     out = np.empty((2, *u.shape), u.dtype)
-    _orientation(tensor(u, sigma, rho, metric=metric, stretch=stretch, wide=True), np.isfinite(u), out)
+    _orientation(tensor(u, sigma, rho, metric=metric, stretch=stretch, wide=True), valid, out)
     return out
 
 

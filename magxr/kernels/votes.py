@@ -5,26 +5,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from scipy import ndimage
+
+from magxr.kernels.areas import areas
+from magxr.kernels.extremes import replace_by_extremes
+from magxr.kernels.tally import (
+    ABOVE,
+    ANSWERED,
+    BELOW,
+    DOWN,
+    KEEP,
+    LINEAR,
+    NONLINEAR,
+    ROUNDING,
+    UNCERTAIN,
+    UP,
+    decide,
+    decide_in_areas,
+    states,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 To = Literal["certain", "extreme"]
 Ties = Literal["keep", "linear", "nonlinear"]
-
-
-def neighbour_counts(marked: NDArray[np.bool_], neighbours: int) -> NDArray[np.int64]:
-    """Count the marked cells of the ``neighbours x neighbours`` box around each cell, exactly.
-
-    Cells outside the array count as not marked. The box is centred, so ``neighbours`` is odd.
-    """
-    half = neighbours // 2
-    sums = np.pad(marked.astype(np.int64), ((half + 1, half), (half + 1, half)))
-    sums = sums.cumsum(axis=0).cumsum(axis=1)
-    n = neighbours
-    counts: NDArray[np.int64] = sums[n:, n:] - sums[:-n, n:] - sums[n:, :-n] + sums[:-n, :-n]
-    return counts
+_TIES = {"keep": KEEP, "linear": LINEAR, "nonlinear": NONLINEAR}
 
 
 def vote(
@@ -65,38 +70,25 @@ def vote(
     -------
     (rows, columns) float32
     """
-    p = np.asarray(probability)
-    low, high, middle = (p.dtype.type(v) for v in (*keep, cut))
-    answered = ~np.isnan(p)
-    uncertain = answered & (p >= low) & (p <= high)
-    if where is not None:
-        uncertain &= np.nan_to_num(where) != 0
+    p = np.ascontiguousarray(probability)
     out = p.copy()
-    labels = np.zeros(p.shape) if sides is None else np.nan_to_num(sides, nan=-np.inf)
-    for label in np.unique(labels[uncertain]):
-        own = answered & (labels == label)
-        voters = neighbour_counts(own, neighbours)
-        # The product may round up past the whole number it stands for (0.55 x 20 is 11.000000000000002).
-        needed = majority * voters - 1e-9
-        above = neighbour_counts(own & (p > middle), neighbours) >= needed
-        below = neighbour_counts(own & (p < middle), neighbours) >= needed
-        tied = above & below
-        if ties == "linear":
-            below = below & ~tied
-        elif ties == "nonlinear":
-            above = above & ~tied
+    state = states(p, *(p.dtype.type(v) for v in (*keep, cut)))
+    if where is not None:
+        state[np.nan_to_num(where) == 0] &= ~UNCERTAIN
+    if not (state & UNCERTAIN).any():
+        return out
+    half, tie = neighbours // 2, _TIES[ties]
+    parts = None if sides is None else areas(np.asarray(sides), state)
+    if parts is None:
+        verdict = decide(state, half, float(majority), tie)
+    else:
+        verdict = decide_in_areas(state, parts, half, float(majority), tie)
+    for says, side, largest in ((UP, ABOVE, True), (DOWN, BELOW, False)):
+        wanted = verdict == says
+        if to == "extreme":
+            # Whoever has a majority has a vote, unless none is needed.
+            among = (state & (side if majority > ROUNDING else ANSWERED)) != 0
+            replace_by_extremes(out, p, wanted, among, half, parts, largest=largest)
         else:
-            above, below = above & ~tied, below & ~tied
-        here = uncertain & (labels == label)
-        most, least = _extremes(p, own, neighbours) if to == "extreme" else (p.dtype.type(1), p.dtype.type(0))
-        out = np.where(here & above, most, np.where(here & below, least, out))
+            out[wanted] = largest
     return out
-
-
-def _extremes(
-    p: NDArray[np.float32], own: NDArray[np.bool_], neighbours: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    side, inf = (neighbours, neighbours), p.dtype.type(np.inf)
-    most = ndimage.maximum_filter(np.where(own, p, -inf), size=side, mode="constant", cval=-np.inf)
-    least = ndimage.minimum_filter(np.where(own, p, inf), size=side, mode="constant", cval=np.inf)
-    return most, least

@@ -94,8 +94,9 @@ def calibrate(
 
     Notes
     -----
-    Counts are exact integers (integral images), so chunked equals whole bit for bit. The name is the
-    paper's; in the statistician's sense this is a vote, not a calibration.
+    Counts are exact integers, so chunked equals whole bit for bit. The time does not depend on
+    ``neighbours``; with a ``barrier`` it grows with the logarithm of an area's width, not with the number of
+    areas. The name is the paper's; in the statistician's sense this is a vote, not a calibration.
 
     References
     ----------

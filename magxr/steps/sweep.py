@@ -133,11 +133,15 @@ def probability_task(
     if block is None:
         return out
     check_block(block, infinite=True)
+    if not np.isfinite(block).any():
+        return out
     places = starts(answered, stride)
     real = (span[0].real, span[1].real)
     share = shares(missing_cells(block, mask), real, size, *places)
     empty = shares(~np.isfinite(block), real, size, *places) >= 1.0
     wanted = np.flatnonzero((share <= max_missing) & ~empty)
+    if not wanted.size:
+        return out
     found = np.full((many, share.size), np.nan, dtype=np.float32)
     clean = np.where(np.isfinite(block), block, np.nan).astype(np.float32)
     windows = planned(clean, size, stride)

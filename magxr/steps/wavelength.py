@@ -166,11 +166,15 @@ def _task(
     if block is None:
         return out
     check_block(block, infinite=True)
+    if not np.isfinite(block).any():
+        return out
     first = starts(answered, stride)
     real = (span[0].real, span[1].real)
     wanted = shares(missing_cells(block, mask), real, size, *first) <= max_missing
     degree = math.radians(1.0) * EARTH_RADIUS / 1e3
     for i, row in enumerate(first[0]):
+        if not wanted[i].any():
+            continue
         middle = latitude[0] + latitude[1] * (span[0].start + int(row) + 0.5 * (size - 1))
         among = waves(size, latitude[1] * degree, width * degree * math.cos(math.radians(middle)))
         for j, column in enumerate(first[1]):

@@ -34,8 +34,16 @@ def sides_of(da: xr.DataArray, grid: Grid, barrier: Any, what: str) -> Values:
     """Return a label for every cell: those of a raster, or one for each combination of polygons."""
     if not looks_like_polygons(barrier):
         return matched(da, barrier, what)
-    labels: NDArray[np.int64] = np.zeros(grid.shape, dtype=np.int64)
+    labels: NDArray[np.intp] = np.zeros(grid.shape, dtype=np.intp)
+    count = 1
     for polygon in polygons(barrier):
-        doubled = 2 * labels + inside(polygon.rings, grid.latitude, grid.longitude)
-        labels = np.unique(doubled, return_inverse=True)[1].reshape(grid.shape)
-    return labels.astype(np.float32)
+        within = inside(polygon.rings, grid.latitude, grid.longitude)
+        before = labels[within]
+        # Only what lies inside gets new labels, one for each that it had.
+        had = np.flatnonzero(np.bincount(before, minlength=count))
+        new = np.zeros(count, dtype=np.intp)
+        new[had] = count + np.arange(len(had))
+        labels[within] = new[before]
+        count += len(had)
+    left = np.bincount(labels.ravel(), minlength=count) > 0
+    return (np.cumsum(left) - 1)[labels].astype(np.float32)

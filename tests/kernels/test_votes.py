@@ -1,11 +1,15 @@
-"""The neighbour vote against the obvious implementation."""
+"""The neighbour vote against the obvious implementation, and against passes over the whole map."""
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from magxr.kernels.votes import neighbour_counts, vote
+from magxr.kernels.areas import areas
+from magxr.kernels.votes import vote
+from tests.kernels import ballots
+
+RULE = {"neighbours": 3, "keep": (0.3, 0.7), "majority": 0.5, "cut": 0.5, "to": "certain", "ties": "keep"}
 
 
 def slowly(p, where=None, sides=None, *, neighbours, keep, majority, cut, to, ties):
@@ -60,16 +64,78 @@ def test_equals_the_obvious(seed, neighbours, majority, to, ties, parted, somewh
     assert got.dtype == np.float32
 
 
-@given(st.integers(0, 1000), st.sampled_from([1, 3, 7]))
-def test_counts_are_plain_sums(seed, neighbours):
-    marked = np.random.default_rng(seed).random((9, 12)) < 0.4
-    half = neighbours // 2
-    padded = np.pad(marked, half)
-    want = [[padded[i : i + neighbours, j : j + neighbours].sum() for j in range(12)] for i in range(9)]
-    np.testing.assert_array_equal(neighbour_counts(marked, neighbours), want)
+def labels_of(kind, shape, rng):
+    """Nothing, noise, bands, areas with holes in them, or labels that are hard to compare."""
+    rows, cols = np.indices(shape)
+    if kind == "noise":
+        return rng.integers(0, rng.integers(1, 60), shape)
+    if kind == "bands":
+        return np.floor((rows * rng.random() + cols * rng.random()) / rng.integers(1, 6)).astype("f4")
+    if kind == "areas":
+        y, x = rng.random((2, rng.integers(1, 9), 1, 1)) * np.reshape(shape, (2, 1, 1, 1))
+        found = ((rows - y) ** 2 + (cols - x) ** 2).argmin(axis=0).astype("f8")
+        return np.where(rng.random(shape) < 0.1, np.nan, found)
+    if kind == "odd":
+        return rng.choice([np.nan, -np.inf, np.inf, 0.0, -0.0, 3.5], size=shape)
+    return None
 
 
-RULE = {"neighbours": 3, "keep": (0.3, 0.7), "majority": 0.5, "cut": 0.5, "to": "certain", "ties": "keep"}
+@settings(max_examples=300)
+@given(
+    seed=st.integers(0, 10_000),
+    shape=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    neighbours=st.integers(0, 15).map(lambda half: 2 * half + 1),
+    keep=st.one_of(st.just((0.3, 0.7)), st.tuples(st.floats(0, 1), st.floats(0, 1)).map(sorted)),
+    majority=st.one_of(st.sampled_from([0.5, 0.55, 1.0]), st.floats(0, 1, exclude_min=True)),
+    cut=st.one_of(st.just(0.5), st.floats(0, 1)),
+    to=st.sampled_from(["certain", "extreme"]),
+    ties=st.sampled_from(["keep", "linear", "nonlinear"]),
+    kind=st.sampled_from(["none", "noise", "bands", "areas", "odd"]),
+    holes=st.sampled_from([0.0, 0.1, 0.9, 1.0]),
+    few=st.booleans(),
+    somewhere=st.booleans(),
+)
+def test_equals_passes_over_the_map(seed, shape, kind, holes, few, somewhere, **rule):
+    rng = np.random.default_rng(seed)
+    p = rng.random(shape, dtype="f4")
+    if few:
+        p = rng.choice(np.float32([0.0, 0.1, 0.3, 0.4, 0.5, 0.6, 0.7, 0.9, 1.0]), size=shape)
+    p[rng.random(shape) < holes] = np.nan
+    where = np.where(rng.random(shape) < 0.1, np.nan, rng.random(shape) < 0.6) if somewhere else None
+    sides = labels_of(kind, shape, rng)
+    got = vote(p, where, sides, **rule)
+    np.testing.assert_array_equal(got.view("u4"), ballots.vote(p, where, sides, **rule).view("u4"))
+
+
+@pytest.mark.parametrize("to", ["certain", "extreme"])
+@pytest.mark.parametrize("kind", ["none", "noise", "bands", "areas"])
+def test_a_box_larger_than_the_map_holds_all_of_it(kind, to):
+    rng = np.random.default_rng(5)
+    p = rng.random((21, 33), dtype="f4")
+    sides = labels_of(kind, p.shape, rng)
+    rule = RULE | {"neighbours": 201, "to": to}
+    np.testing.assert_array_equal(vote(p, None, sides, **rule), ballots.vote(p, None, sides, **rule))
+
+
+def test_other_layouts_and_dtypes():
+    rng = np.random.default_rng(6)
+    p, sides = rng.random((30, 50)), rng.integers(0, 5, (30, 50)).astype("u1")
+    for values, labels in ((p.T, sides.T), (p[::-2], sides[::-2]), (p.astype("f4"), sides % 2 == 0)):
+        rule = RULE | {"neighbours": 5, "to": "extreme"}
+        got = vote(values, None, labels, **rule)
+        np.testing.assert_array_equal(got, ballots.vote(values, None, labels, **rule))
+        assert got.dtype == values.dtype
+
+
+def test_areas_list_the_columns_that_are_used():
+    labels = np.array([[7.0, np.nan, 7.0], [7.0, 2.0, np.nan]])
+    used = np.int8([[1, 1, 1], [1, 1, 0]])
+    found = areas(labels, used)
+    np.testing.assert_array_equal(found.number, [[2, 0, 2], [2, 1, 0]])
+    np.testing.assert_array_equal(found.first, [0, 1, 2, 4])
+    np.testing.assert_array_equal(found.columns, [1, 1, 0, 2])
+    np.testing.assert_array_equal(found.slot[used == 1], [2, 0, 3, 2, 1])
+    assert areas(np.full((2, 3), np.nan), used) is None
 
 
 def test_the_papers_625_votes():

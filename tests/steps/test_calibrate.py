@@ -9,9 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from magxr.errors import ChunkError, GridError, ParameterError, StoreError
+from magxr.geogrid import describe
+from magxr.kernels.polygons import inside
 from magxr.kernels.votes import vote
 from magxr.steps.calibrate import calibrate, percent_linear
 from magxr.steps.classify import classify
+from magxr.steps.zones import sides_of
 from magxr.testing import nothing_computes, random_chunks, wavy_sea_floor
 
 
@@ -138,6 +141,24 @@ def test_votes_do_not_cross_a_trench():
     crossing = calibrate(turned, neighbours=9).calibrated_probability
     assert (crossing != calibrate(ds, neighbours=9).calibrated_probability)[:, 20:].any()
     assert free.shape == drawn.shape
+
+
+@given(seed=st.integers(0, 10_000), drawn=st.integers(1, 9))
+def test_polygons_that_overlap_part_cells_by_which_they_lie_in(seed, drawn):
+    da = predictions().linear_probability
+    grid, _ = describe(da)
+    rng = np.random.default_rng(seed)
+    west, south = rng.uniform(138, 149, drawn), rng.uniform(28, 37, drawn)
+    boxes = [
+        shapely.box(w, s, w + rng.uniform(0.1, 6), s + rng.uniform(0.1, 6))
+        for w, s in zip(west, south, strict=True)
+    ]
+    member = [inside([np.array(b.exterior.coords)], grid.latitude, grid.longitude) for b in boxes]
+    sides = sides_of(da, grid, boxes, "barrier")
+    want = np.unique(np.stack(member).reshape(drawn, -1), axis=1, return_inverse=True)[1].reshape(30, 40)
+    found = np.unique(np.stack([sides.ravel(), want.ravel()]), axis=1)
+    # As many pairs as labels on either side: they name the same parts.
+    assert found.shape[1] == want.max() + 1 == len(np.unique(sides)) == sides.max() + 1
 
 
 def test_only_where():
