@@ -24,6 +24,7 @@ from magxr.io.template import lay_out
 from magxr.labelled import anomaly, canonical
 from magxr.runs import method
 from magxr.runs.block import make_block, opened
+from magxr.runs.config import chunks_of
 from magxr.runs.crew import crew
 from magxr.runs.finish import finish, kept
 from magxr.runs.ledger import of_output
@@ -75,7 +76,8 @@ def run_blocks(
         If an unfinished run is in the way, is another one than asked for, or is being worked on.
     """
     ledger = of_output(config.out)
-    plan, templates = _planned(config, spec, source, maps, ledger.folder)
+    with chunks_of(config):
+        plan, templates = _planned(config, spec, source, maps, ledger.folder)
     _check_free(ledger, config)
     seconds: dict[str, float] = {}
     with crew(config.scheduler) as workers:
