@@ -34,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"magxr: {_one_line('; '.join([str(error), *_notes(error)]))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt as stop:
+        logging.getLogger("asyncio").disabled = True  # zarr's thread tells of the reads that nobody waits for
         left = _notes(stop) or ["nothing was left under the output's name"]
         print(f"magxr: stopped; {_one_line('; '.join(left))}", file=sys.stderr)
         return 143 if isinstance(stop, _Terminated) else 130

@@ -16,6 +16,7 @@ from magxr.io import store
 from magxr.io.byproducts import fill_in
 from magxr.io.template import lay_out
 from magxr.runs.block import make_block, opened
+from magxr.runs.config import chunks_of
 from magxr.runs.crew import crew
 from magxr.runs.finish import finish, kept
 from magxr.runs.ledger import of_output
@@ -63,7 +64,8 @@ def run_blocks(
         If an unfinished run is in the way, is another one than asked for, or is being worked on.
     """
     ledger = of_output(config.out)
-    plan, templates = planned(config, spec, source, maps, ledger.folder)
+    with chunks_of(config):
+        plan, templates = planned(config, spec, source, maps, ledger.folder)
     _check_free(ledger, config)
     seconds: dict[str, float] = {}
     tallies = {}

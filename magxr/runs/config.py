@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import difflib
 import os
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from magxr.errors import ParameterError, StoreError
+from magxr.errors import ChunkError, ParameterError, StoreError
 from magxr.io.anomaly import check_asserted
 from magxr.io.crop import checked
 from magxr.runs.cluster import check_scheduler
 from magxr.steps.arguments import flag, is_number, is_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Preset = Literal["paper", "sound"]
 
@@ -177,3 +181,19 @@ def _check(config: RunConfig) -> None:
 
 
 _EXAMPLES = {"variable": "variable='anomaly'", "spacing": "spacing='0.72 arcmin'"}
+
+
+@contextmanager
+def chunks_of(config: RunConfig) -> Iterator[None]:
+    """Tell whoever asked for ``chunk`` that it is that which is too small."""
+    try:
+        yield
+    except ChunkError as error:
+        if config.chunk is None:
+            raise
+        rule = f"{error}"
+        fix = "leave chunk (--chunk) out, which makes about 1024"
+        if error.least is not None:
+            fix += f", or give at least {2 * error.least}"
+        msg = f"chunk={config.chunk} is too small: {rule.split('; use chunks')[0]}; {fix}"
+        raise ChunkError(msg, error.least) from error

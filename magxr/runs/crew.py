@@ -121,16 +121,24 @@ def _full() -> Iterator[None]:
 
 @contextmanager
 def _killed() -> Iterator[None]:
-    """Say what to do about a task that every worker dies of."""
-    from distributed.scheduler import KilledWorker
+    """Say what to do about a task that every worker dies of, and about workers that do not come back."""
+    from distributed import scheduler
 
+    gone = tuple(getattr(scheduler, name) for name in _GONE if hasattr(scheduler, name))
+    fix = "give workers more memory, or run with a smaller chunk (--chunk)"
     try:
         yield
-    except KilledWorker as error:
+    except scheduler.KilledWorker as error:
         lost = error.allowed_failures + 1
-        fix = "give workers more memory, or run with a smaller chunk (--chunk)"
         msg = f"a block ended {lost} workers, which most likely ran out of memory; {fix}"
         raise ChunkError(msg) from error
+    except gone as error:
+        msg = f"no worker is left, most likely because all ran out of memory; {fix}"
+        raise ChunkError(msg) from error
+
+
+_GONE = ("NoWorkerError", "NoValidWorkerError")
+"""Errors of distributed for a task that no worker is there for; the first is younger than 2025."""
 
 
 def workers_of(scheduler: str | None) -> int:
@@ -151,7 +159,11 @@ def _processes(count: int) -> Iterator[str]:
         raise MissingExtraError(package, extra, "computing in processes, block by block,") from error
     import dask
 
-    rules = {"distributed.scheduler.allowed-failures": ATTEMPTS}
+    rules = {
+        "distributed.scheduler.allowed-failures": ATTEMPTS,
+        # a worker that dies before it has begun is not begun anew: with none left a run would wait for ever
+        "distributed.scheduler.no-workers-timeout": "60s",
+    }
     with (
         dask.config.set(rules),
         LocalCluster(
@@ -159,7 +171,8 @@ def _processes(count: int) -> Iterator[str]:
             threads_per_worker=1,
             processes=True,
             host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
+            dashboard_address=None,
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # its server takes port 8787, also without
         ) as cluster,
     ):
         yield cluster.scheduler_address

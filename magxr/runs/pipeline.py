@@ -7,13 +7,12 @@ import time
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from magxr.errors import ChunkError
 from magxr.io import store
 from magxr.labelled import canonical, check_labelled
 from magxr.models.spec import load
 from magxr.runs.blocks import run_blocks
 from magxr.runs.cluster import computing
-from magxr.runs.config import Preset, RunConfig, configure
+from magxr.runs.config import Preset, chunks_of, configure
 from magxr.runs.method import predicted, prepared
 from magxr.runs.output import MAPS, RunResult, check_target, publish, working_folder
 from magxr.runs.present import Findings, present
@@ -70,12 +69,12 @@ def run(
     check_target(config)
     spec = load(config.model)
     source = open_source(config, given)
-    with _chunks_of(config):
+    with chunks_of(config):
         maps = prepared(source, config)
         check_window(canonical(maps["anomaly"])[1], spec.window, config)
         predicted(maps, config, spec)  # building the graph checks every argument before work starts
-        if config.engine == "blocks":
-            return run_blocks(config, spec, source, maps, progress=progress)
+    if config.engine == "blocks":
+        return run_blocks(config, spec, source, maps, progress=progress)
 
     target = config.out
     seconds: dict[str, float] = {}
@@ -101,22 +100,6 @@ def run(
             publish(work, target)
     beside = target.parent
     return RunResult(target, beside / report, tuple(beside / p for p in pictures), headline, seconds)
-
-
-@contextmanager
-def _chunks_of(config: RunConfig) -> Iterator[None]:
-    """Tell whoever asked for ``chunk`` that it is that which is too small."""
-    try:
-        yield
-    except ChunkError as error:
-        if config.chunk is None:
-            raise
-        rule = f"{error}"
-        fix = "leave chunk (--chunk) out, which makes about 1024"
-        if error.least is not None:
-            fix += f", or give at least {2 * error.least}"
-        msg = f"chunk={config.chunk} is too small: {rule.split('; use chunks')[0]}; {fix}"
-        raise ChunkError(msg, error.least) from error
 
 
 @contextmanager

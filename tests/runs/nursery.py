@@ -111,7 +111,7 @@ def _tell(blocks, report):
     if not report:
         return
     place = Path(f"{report}.at")
-    for name, word in (("_laid_out", "layout"), ("_run_stage", None), ("finish", "finish")):
+    for name, word in (("laid_out", "layout"), ("_run_stage", None), ("finish", "finish")):
         real = getattr(blocks, name)
 
         def told(*arguments, real=real, word=word):
