@@ -188,3 +188,11 @@ def test_sides_without_a_name_are_a_side():
     p = np.float32([[0.6, 0.1, 0.1]])
     got = vote(p, None, np.float32([[np.nan, 1, 1]]), **RULE)
     assert got[0, 0] == 1.0
+
+
+@pytest.mark.parametrize("sides", [None, np.array([[1, 1, 2]])])
+def test_a_majority_of_nobody_still_has_an_extreme(sides):
+    p = np.float32([[0.4, 0.45, 0.35]])
+    rule = RULE | {"majority": 1e-12, "to": "extreme", "ties": "linear"}
+    want = [[0.45, 0.45, 0.45]] if sides is None else [[0.45, 0.45, 0.35]]
+    np.testing.assert_array_equal(vote(p, None, sides, **rule), np.float32(want))
