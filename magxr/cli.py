@@ -137,6 +137,10 @@ def _train_parser(commands: argparse._SubParsersAction[_Parser]) -> None:
         default="pooled",
         help="pooled, the paper's two networks, or aligned, which needs no network (pooled)",
     )
+    p.add_argument(
+        "--form", choices=["windows", "dense"], default="windows",
+        help="what the head is for: windows one by one, or one pass over the map (windows)",
+    )  # fmt: skip
     p.add_argument("--trunk", default="vgg16-hed", help="name of the trunk (vgg16-hed)")
     p.add_argument("--trunk-weights", help="local weights file, for a trunk that comes without")
     p.add_argument(

@@ -55,6 +55,11 @@ def _settings(p: argparse.ArgumentParser) -> None:
     p.add_argument("--scheme", help="cell, fed (fast), nonnegative or rotation_invariant (cell)")
     p.add_argument("--metric", help="pixel, or spherical: sigma and rho in km (pixel)")
     p.add_argument("--model", help="model name or file (default)")
+    p.add_argument(
+        "--mode",
+        choices=["windows", "dense", "auto"],
+        help="windows one by one, one pass over the map (needs --stride 8 or a multiple), or both (windows)",
+    )
     p.add_argument("--stride", type=int, help="cells between neighbouring windows (10)")
     p.add_argument("--max-missing", type=float, help="largest share of missing or filled cells in a window")
     p.add_argument("--edges", choices=["none", "pad"], help="windows beyond the edge: no answer, or padded")

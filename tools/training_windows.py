@@ -102,18 +102,22 @@ def prepared(seed: int, side: int) -> tuple[dict[str, xr.DataArray], dict[str, N
     return maps, truth, about
 
 
-def scene_windows(seed: int, side: int) -> tuple[Floats, Table]:
-    """Return a scene's maps, one per stage, and the table of the windows that can be cut from them."""
+def scene_windows(
+    seed: int, side: int, stride: int = STRIDE, only: tuple[str, ...] = STAGES
+) -> tuple[Floats, Table]:
+    """Return a scene's maps, one per stage, and the table of the windows of all, or of some stages."""
     maps, truth, about = prepared(seed, side)
     values = np.stack([maps[s].values.astype(np.float32) for s in STAGES])
     linear, measured = truth["linear"], truth["tracked"] == 1
     seen = np.nan_to_num(truth["fidelity"], nan=0.0)
     table = []
     for number, stage in enumerate(STAGES):
+        if stage not in only:
+            continue
         filled = maps[stage].coords.get("filled")
         gone = np.isnan(values[number]) | (False if filled is None else filled.values == 1)
-        for row in range(0, values.shape[1] - WINDOW + 1, STRIDE):
-            for column in range(0, values.shape[2] - WINDOW + 1, STRIDE):
+        for row in range(0, values.shape[1] - WINDOW + 1, stride):
+            for column in range(0, values.shape[2] - WINDOW + 1, stride):
                 cut = (slice(row, row + WINDOW), slice(column, column + WINDOW))
                 missing = float(gone[cut].mean())
                 if missing > MISSING:

@@ -98,15 +98,16 @@ def map_regions(
     chunks: tuple[tuple[int, ...], ...],
     dtype: DTypeLike,
     step: str,
+    beside: Sequence[Any] = (),
     **shared: Any,
 ) -> Any:
-    """Run ``kernel(*regions, **told, **shared)`` for every output block.
+    """Run ``kernel(*regions, *blocks, **told, **shared)`` for every output block.
 
     Parameters
     ----------
     kernel : callable
         Takes the cut regions (one per array, numpy, rows x columns) and returns the block.
-    arrays : sequence of 2-D numpy or Dask arrays
+    arrays : sequence of numpy or Dask arrays, 2-D, or 3-D with a last dimension in one chunk
         On the same cells; their chunks need not agree with each other or with the output's.
     jobs : dict
         Output block number -> `Job`; one entry for each block of ``chunks``.
@@ -116,6 +117,8 @@ def map_regions(
         Of the output.
     step : str
         Name of the operation, for task keys.
+    beside : sequence of numpy or Dask arrays
+        Made by this function for the same ``chunks``: of each, the kernel takes the block of the same number.
 
     Returns
     -------
@@ -134,9 +137,10 @@ def map_regions(
             if job.rows is None or job.columns is None:
                 out[at] = kernel(**job.told)
             else:
-                out[at] = kernel(*(_taken(a, job.rows, job.columns) for a in arrays), **job.told)
+                regions = [_taken(a, job.rows, job.columns) for a in arrays]
+                out[at] = kernel(*regions, *(b[at] for b in beside), **job.told)
         return out
-    return _graph(kernel, arrays, jobs, chunks, dtype, step)
+    return _graph(kernel, arrays, jobs, chunks, dtype, step, beside)
 
 
 def _graph(
@@ -146,6 +150,7 @@ def _graph(
     chunks: tuple[tuple[int, ...], ...],
     dtype: np.dtype[Any],
     step: str,
+    beside: Sequence[Any],
 ) -> Any:
     import dask.array as da
     from dask.base import tokenize
@@ -154,9 +159,10 @@ def _graph(
     lazy = [a if is_chunked(a) else da.from_array(a, chunks=-1) for a in arrays]
     # Bytes, since Dask would walk through ten thousand jobs by itself for many seconds.
     content = pickle.dumps(sorted(jobs.items()), protocol=5)
-    token = tokenize(kernel, [a.name for a in lazy], content, chunks, str(dtype))
+    names = [a.name for a in (*lazy, *beside)]
+    token = tokenize(kernel, names, content, chunks, str(dtype))
     name, piece = f"magxr-{step}-{token}", f"magxr-{step}-cut-{token}"
-    edges = [[np.cumsum([0, *sizes]) for sizes in a.chunks] for a in lazy]
+    edges = [[np.cumsum([0, *sizes]) for sizes in a.chunks[:2]] for a in lazy]
     tasks: dict[Any, Any] = {}
     for number, job in jobs.items():
         blocks = []
@@ -167,12 +173,13 @@ def _graph(
                     line: list[Any] = []
                     for j, columns in _touched(edges[n][1], job.columns.runs):
                         key = (piece, *number, n, len(grid), len(line))
-                        tasks[key] = (getitem, (array.name, i, j), (rows, columns))
+                        tasks[key] = (getitem, (array.name, i, j, *(0,) * (array.ndim - 2)), (rows, columns))
                         line.append(key)
                     grid.append(line)
                 blocks.append(grid)
-        tasks[name, *number] = (_made, kernel, blocks, job, dtype)
-    graph = HighLevelGraph.from_collections(name, tasks, dependencies=lazy)
+        own = [(b.name, *number) for b in beside] if blocks else []
+        tasks[name, *number] = (_made, kernel, blocks, own, job, dtype)
+    graph = HighLevelGraph.from_collections(name, tasks, dependencies=[*lazy, *beside])
     return da.Array(graph, name, chunks, dtype=dtype, meta=np.empty((0,) * len(chunks), dtype=dtype))
 
 
@@ -192,22 +199,25 @@ def _touched(edges: NDArray[Any], stretches: Sequence[tuple[int, int]]) -> list[
 def _made(
     kernel: Kernel,
     blocks: list[list[list[NDArray[Any]]]],
+    beside: list[NDArray[Any]],
     job: Job,
     dtype: np.dtype[Any],
 ) -> NDArray[Any]:
     if job.rows is None or job.columns is None:
         return np.ascontiguousarray(kernel(**job.told), dtype=dtype)
-    regions = [
-        _picked(np.block(grid) if len(grid) > 1 or len(grid[0]) > 1 else grid[0][0], job.rows, job.columns)
-        for grid in blocks
-    ]
-    return np.ascontiguousarray(kernel(*regions, **job.told), dtype=dtype)
+    regions = [_picked(_joined(grid), job.rows, job.columns) for grid in blocks]
+    return np.ascontiguousarray(kernel(*regions, *beside, **job.told), dtype=dtype)
+
+
+def _joined(grid: list[list[NDArray[Any]]]) -> NDArray[Any]:
+    """Put pieces together; not `numpy.block`, which takes the last two dimensions for rows and columns."""
+    lines = [np.concatenate(line, axis=1) if len(line) > 1 else line[0] for line in grid]
+    return np.concatenate(lines, axis=0) if len(lines) > 1 else lines[0]
 
 
 def _taken(array: Any, rows: Reach, columns: Reach) -> NDArray[Any]:
     pieces = [[array[a:b, c:d] for c, d in columns.runs] for a, b in rows.runs]
-    whole = np.block(pieces) if len(pieces) > 1 or len(pieces[0]) > 1 else pieces[0][0]
-    return _picked(np.asarray(whole), rows, columns)
+    return _picked(np.asarray(_joined(pieces)), rows, columns)
 
 
 def _picked(region: NDArray[Any], rows: Reach, columns: Reach) -> NDArray[Any]:

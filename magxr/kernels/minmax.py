@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 NO_INFORMATION = np.float32(0.5)
 """What every cell of a window without any contrast becomes."""
 
-_FLAT = 8 * float(np.finfo(np.float32).eps)
+FLAT = 8 * float(np.finfo(np.float32).eps)
 """Contrast, relative to the largest absolute value, below which a window only holds rounding."""
 
 
@@ -47,7 +47,7 @@ def minmax(windows: NDArray[np.floating]) -> NDArray[np.float32]:
         scaled[i][missing[i]] = np.median(known) if known.size else 0.0
     low = scaled.min(axis=(1, 2), initial=np.inf).astype(np.float64)
     high = scaled.max(axis=(1, 2), initial=-np.inf).astype(np.float64)
-    flat = high - low <= _FLAT * np.maximum(np.abs(low), np.abs(high))
+    flat = high - low <= FLAT * np.maximum(np.abs(low), np.abs(high))
     span = np.where(flat, 1.0, high - low)
     scaled -= low.astype(np.float32)[:, None, None]
     scaled /= span.astype(np.float32)[:, None, None]

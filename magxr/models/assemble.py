@@ -41,10 +41,10 @@ def assemble(
         is trainable, and norms use their stored mean and variance.
     """
     image = keras.Input((window, window, 1), name="window")
-    results = [_scaled(keras.layers, image, form.scaling)]
+    results = [scaled(keras.layers, image, form.scaling)]
     placed = []
     for op in form.sketch.ops:
-        layer = _layer(keras.layers, op)
+        layer = layer_of(keras.layers, op)
         read = [results[x] for x in op.inputs]
         results.append(layer(read[0] if len(read) == 1 else read))
         if op.layer is not None:
@@ -55,7 +55,8 @@ def assemble(
     return model
 
 
-def _scaled(layers: Any, image: Any, scaling: Scaling) -> Any:
+def scaled(layers: Any, image: Any, scaling: Scaling) -> Any:
+    """Return an image in 0..1 as three channels, scaled as the weights were trained."""
     x = image
     if scaling.factor != 1:
         x = layers.Rescaling(scaling.factor, name=f"to_{scaling.factor:g}")(x)
@@ -64,12 +65,14 @@ def _scaled(layers: Any, image: Any, scaling: Scaling) -> Any:
     return layers.Rescaling(scale, list(scaling.offset), name=f"scaled_as_{scaling.name}")(x)
 
 
-def _layer(layers: Any, op: Op) -> Any:
+def layer_of(layers: Any, op: Op, dilation: int = 1) -> Any:
+    """Return the layer that does an operation, without its weights; a convolution may read cells apart."""
     fixed = {"name": op.name, "trainable": False}
     moving = {"strides": op.stride, "padding": op.padding, "data_format": _LAST}
     if op.kind in ("convolution", "depthwise"):
         has_bias = op.layer is not None and len(op.layer.tensors) > 1
         shared = {"use_bias": has_bias, "activation": "relu" if op.relu else None, **moving, **fixed}
+        shared["dilation_rate"] = dilation
         if op.kind == "depthwise":
             return layers.DepthwiseConv2D(op.size, depthwise_initializer="zeros", **shared)
         return layers.Conv2D(op.channels, op.size, kernel_initializer="zeros", **shared)

@@ -15,8 +15,17 @@ from magxr.errors import ModelError, StoreError
 from magxr.models import mlm, weights
 from magxr.models import spec as specs
 from magxr.models.backbones import backbone
+from magxr.models.dense_card import dense_lines, scaling_words
 from magxr.models.kinds import kind_of
-from magxr.models.spec import CARD_FILE, DOUBT_FILE, FORMAT, FORMAT_VERSION, HEAD_FILE, ModelSpec
+from magxr.models.origin import LOCAL
+from magxr.models.spec import (
+    CARD_FILE,
+    DOUBT_FILE,
+    FORMAT,
+    FORMAT_VERSION,
+    HEAD_FILE,
+    ModelSpec,
+)
 from magxr.models.trained import NO_TRUNK
 
 if TYPE_CHECKING:
@@ -93,6 +102,8 @@ def save(
         trunk_weights=model.trunk_weights,
         head=model.head.kind,
         features=model.features,
+        form=model.form,
+        normalisation=LOCAL if model.form == "dense" else "minmax",
         window=model.window,
         spacing=(float(low), float(high)),
         trained_on=trained_on,
@@ -112,9 +123,9 @@ def save(
     if doubt is not None:
         (path / DOUBT_FILE).write_bytes(doubt.to_bytes())
     (path / TEXT_FILE).write_text(markdown(card), encoding="utf-8")
-    (path / MLM_FILE).write_text(_json(mlm.item(card, head_bytes=len(content))), encoding="utf-8")
+    (path / MLM_FILE).write_text(as_json(mlm.item(card, head_bytes=len(content))), encoding="utf-8")
     # the card goes last: a folder without it is no model, so an interrupted save is never taken for one
-    (path / CARD_FILE).write_text(_json(card), encoding="utf-8")
+    (path / CARD_FILE).write_text(as_json(card), encoding="utf-8")
     return spec
 
 
@@ -154,7 +165,7 @@ def markdown(card: dict[str, Any]) -> str:
         "Tells linear from nonlinear marine magnetic anomalies in square windows of a gridded map.",
         "",
         f"- **Input**: windows of {spec['window']} x {spec['window']} pixels, nT, grid spacing {low:g} to "
-        f"{high:g} arcmin; {kind_of(spec.get('features', 'pooled')).scaling}.",
+        f"{high:g} arcmin; {scaling_words(spec)}.",
         "- **Output**: probability that the window's anomalies are linear; "
         f"linear from {spec['threshold']:g}.",
         _trunk_line(spec),
@@ -194,6 +205,10 @@ def markdown(card: dict[str, Any]) -> str:
                 "",
                 *(f"- **{k}**: {v}" for k, v in card[title].items()),
             ]
+    if "dense" in card:
+        tables = {k: card["dense"][k] for k in ("train", "validation", "test") if k in card["dense"]}
+        tables |= card["dense"].get("evaluation", {})
+        lines += dense_lines(card, [_row(name, table) for name, table in tables.items()])
     if card["limits"]:
         lines += ["", "## Limits", "", *(f"- {limit}" for limit in card["limits"])]
     lines += ["", "## Versions", "", ", ".join(f"{k} {v}" for k, v in spec["versions"]), ""]
@@ -211,6 +226,8 @@ def _trunk_line(spec: dict[str, Any]) -> str:
 
 def _head_words(spec: dict[str, Any], training: dict[str, Any]) -> str:
     words = str(spec["head"])
+    if spec.get("form", "windows") == "dense":
+        words += ", for the dense form"
     if spec["head"] != "cnn" and spec.get("features", "pooled") != "pooled":
         words += f" on {spec['features']} features"
     return f"{words}, mean of {training['members']}" if "members" in training else words
@@ -237,7 +254,8 @@ def _percent(share: float | None) -> str:
     return "none" if share is None or math.isnan(share) else f"{100 * share:.1f} %"
 
 
-def _json(content: dict[str, Any]) -> str:
+def as_json(content: dict[str, Any]) -> str:
+    """Return a card as the text of its file."""
     return json.dumps(_plain(content), indent=1, allow_nan=False) + "\n"
 
 

@@ -122,6 +122,7 @@ def explain_window(
         )
         raise ModelError(msg)
     spec.check()
+    spec.check_reads_windows()
     if method == "occlusion":
         return _by_occlusion(spec, window)
     head = read_head(spec.head_file())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from magxr._version import __version__
 from magxr.models.backbones import backbone
-from magxr.models.kinds import kind_of
+from magxr.models.dense_card import scaling_words
 from magxr.models.trained import NO_TRUNK
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _input(spec: Mapping[str, Any]) -> dict[str, Any]:
     side = int(spec["window"])
     return {
         "name": "windows of magnetic anomaly",
-        "description": f"nT; {kind_of(spec.get('features', 'pooled')).scaling}",
+        "description": f"nT; {scaling_words(spec)}",
         "bands": [],
         "input": {
             "shape": [-1, side, side, 1],

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from magxr.models.features import Features
 
 
+LOCAL = "local"
+"""Normalisation of a dense map, `magxr.kernels.localscale`; windows have "minmax"."""
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Trunk and windows that features were made of."""
@@ -25,6 +29,8 @@ class Origin:
     kind: str
     trunk_sha256: str | None = None
     """Of the trunk's weights; None where that is not known."""
+    form: str = "windows"
+    """"dense" for features of crops of a dense map."""
 
 
 def origin(
@@ -55,7 +61,8 @@ def origin(
         told = ", ".join(f"{k} {a!r} instead of {b!r}" for k, (a, b) in differ.items())
         msg = f"the features are others than asked for: {told}; compute them with these arguments"
         raise ModelError(msg)
-    return Origin(made.trunk, made.trunk_weights, made.window, made.kind, made.trunk_sha256)
+    form = "dense" if made.normalisation == LOCAL else "windows"
+    return Origin(made.trunk, made.trunk_weights, made.window, made.kind, made.trunk_sha256, form)
 
 
 def window_of(windows: Any, features: Features | None) -> int:

@@ -21,10 +21,12 @@ from magxr.models.heads import read_head
 from magxr.models.kinds import kind_of
 
 FORMAT = "magxr-model"
-FORMAT_VERSION = 2
-"""2 added dense heads, CNNs, ensembles and kinds of features; version 1 is read as it was written."""
-_READ = (1, 2)
+FORMAT_VERSION = 3
+"""2 added dense heads, CNNs, ensembles and kinds of features, 3 heads for the dense form of classification;
+earlier versions are read as they were written."""
+_READ = (1, 2, 3)
 HEAD_FILE = "head.npz"
+DENSE_FILE = "dense.npz"
 CARD_FILE = "card.json"
 DOUBT_FILE = "doubt.npz"
 SHIPPED = ("default", "transfer")
@@ -59,6 +61,10 @@ class ModelSpec:
     """Smallest and largest grid spacing, arcmin, that the model was trained for."""
     normalisation: str = "minmax"
     """Every window is scaled to 0..1 by its own extremes (`magxr.kernels.minmax`)."""
+    form: str = "windows"
+    """What ``head.npz`` is for: "windows", run one by one, or "dense", crops of a map run in one pass."""
+    dense_sha256: str | None = None
+    """Of ``dense.npz`` beside it, a second head on the same trunk, for the dense form."""
     doubt_sha256: str | None = None
     """Of ``doubt.npz`` beside the head (`magxr.models.doubt`); None for a model without one."""
     threshold: float = 0.5
@@ -75,6 +81,30 @@ class ModelSpec:
         if not path.is_file() and shipped:
             return _shipped(self.name) / HEAD_FILE
         return path
+
+    def check_reads_windows(self) -> None:
+        """Refuse to give windows to a head that was trained on crops of dense maps."""
+        if self.form == "dense":
+            msg = f"model {self.name!r} is for the dense form, not for windows; use classify(mode='dense')"
+            raise ModelError(msg)
+
+    def dense_head(self) -> tuple[Path, str]:
+        """Return the file of the head for the dense form, and its SHA-256.
+
+        Raises
+        ------
+        ModelError
+            If the model has none, or its file is missing.
+        """
+        if self.form == "dense":
+            return self.head_file(), self.sha256
+        path = self.head_file().with_name(DENSE_FILE)
+        if self.dense_sha256 is None or not path.is_file():
+            fix = "train one with magxr train --form dense, use the model 'transfer', or mode='windows'"
+            lost = f"{path} is missing; restore it" if self.dense_sha256 else f"its head reads windows; {fix}"
+            msg = f"model {self.name!r} has no head for the dense form: {lost}"
+            raise ModelError(msg)
+        return path, self.dense_sha256
 
     def doubt_file(self) -> Path:
         """Return the file with what the model knows of its own doubt, which lies beside its head."""
@@ -108,6 +138,8 @@ class ModelSpec:
         weights.check_hash(head, self.sha256)
         if self.doubt_sha256 is not None:
             weights.check_hash(self.doubt_file(), self.doubt_sha256)
+        if self.dense_sha256 is not None:
+            weights.check_hash(*self.dense_head())
         if self.head == "cnn":
             engine.check_installed()
             return
@@ -186,7 +218,7 @@ def _read_card(folder: Path) -> dict[str, Any]:
     if content.get("format_version") not in _READ:
         msg = (
             f"{path} has format version {content.get('format_version')!r}, this magxr reads "
-            f"{' and '.join(map(str, _READ))}; use the magxr that wrote it, or train again"
+            f"{', '.join(map(str, _READ))}; use the magxr that wrote it, or train again"
         )
         raise ModelError(msg)
     return content

@@ -98,6 +98,7 @@ def train(
         See `magxr.models.worker.features`.
     features : magxr.models.features.Features, optional
         Of the same windows in the same order, from `magxr.steps.features.features`: nothing is computed then.
+        From `magxr.steps.dense_features.dense_features` the head is one for the dense form.
     max_missing : float
         Windows with a larger share of missing cells are left out, with a warning.
     memory : int
@@ -234,7 +235,7 @@ def train_on_features(
     )  # fmt: skip
     return replace(
         model, trunk=source.trunk, trunk_weights=source.trunk_weights, features=source.kind,
-        trunk_sha256=source.trunk_sha256,
+        trunk_sha256=source.trunk_sha256, form=source.form,
     )  # fmt: skip
 
 

@@ -31,6 +31,8 @@ class TrainedModel:
     """Kind of features the head takes, see `magxr.models.kinds`."""
     trunk_sha256: str | None = None
     """Of the trunk's weights that the features were computed with; None where that is not known."""
+    form: str = "windows"
+    """What the head is for, as in `magxr.models.spec.ModelSpec`: the features it learnt from say so."""
     out_of_fold: NDArray[np.float32] | None = field(default=None, repr=False)
     """Probability of "linear" of every window by heads that tested on it; NaN where none did."""
 

@@ -249,6 +249,7 @@ def _network(trunk: str, path: Path, kind: str, size: int) -> _Network:
 
 def _with_head(spec: ModelSpec) -> _Loaded:
     spec.check()
+    spec.check_reads_windows()
     head = read_head(spec.head_file())
     if isinstance(head, CnnHead):
         keras = engine.start()

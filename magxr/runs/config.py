@@ -67,8 +67,10 @@ class RunConfig:
     """Whether the diffusion goes by cells or by the ground."""
     model: str = "default"
     """Model name or path of its file."""
+    mode: Literal["windows", "dense", "auto"] = "windows"
+    """Whether windows are read one by one, in one pass over the map, or in one pass and again in doubt."""
     stride: int = 10
-    """Cells between neighbouring windows."""
+    """Cells between neighbouring windows; in the dense form a multiple of 8."""
     max_missing: float = 0.2
     """Largest share of missing or filled cells in a window that is still answered."""
     check_spacing: bool | Literal["warn"] = True

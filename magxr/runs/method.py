@@ -72,6 +72,7 @@ def classified(maps: xr.Dataset, config: RunConfig, spec: ModelSpec) -> xr.Datas
     return classify(
         maps["anomaly"],
         model=spec,
+        mode=config.mode,
         stride=config.stride,
         max_missing=config.max_missing,
         edges=config.edges,

@@ -19,6 +19,7 @@ from magxr.models.heads import FEATURES, check_head
 from magxr.models.split import block_ids
 from magxr.models.train import train
 from magxr.models.vet import check_missing
+from magxr.steps.dense_features import dense_features
 from magxr.steps.features import features
 from magxr.steps.labels import label_windows
 from magxr.steps.windows import windows
@@ -44,6 +45,7 @@ def train_from_labels(
     variable: str = "anomaly",
     stride: int = 50,
     head: HeadName = "pooled",
+    form: Literal["windows", "dense"] = "windows",
     trunk: str = EMBEDDED,
     trunk_weights: str | Path | None = None,
     split: Literal["block", "random"] = "block",
@@ -74,6 +76,10 @@ def train_from_labels(
         Stride that the labelled windows were cut with, cells.
     head : {"pooled", "dense", "cnn", "aligned"}
         See `magxr.models.train.train`.
+    form : {"windows", "dense"}
+        What the head is for: windows one by one, or ``classify(mode="dense")``. For the latter windows are
+        cut from the dense map of the region, each from the nearest cell, at most 4 pixels off
+        (`magxr.steps.dense_features`); the head is "pooled" or "dense", and knows no doubt.
     trunk, trunk_weights : str, str or Path
         See `magxr.models.worker.features`.
     split : {"block", "random"}
@@ -84,7 +90,8 @@ def train_from_labels(
         Cross-validate, and average over seeds; see `magxr.models.train.train`. With folds the model also
         knows its doubt (`magxr.models.doubt`), if there are enough blocks of both classes: else a warning.
     cache : str or Path, optional
-        Folder of features, see `magxr.steps.features.features`: a second training runs no trunk.
+        Folder of features, see `magxr.steps.features.features`: a second training runs no trunk. Only for
+        windows one by one.
     checkpoint : str or Path, optional
         Folder for the state of an interrupted training.
     epochs, patience, balanced, seed
@@ -106,13 +113,19 @@ def train_from_labels(
         msg = f"{str(out)!r} is already there; choose another folder or remove it"
         raise StoreError(msg)
     check_head(head)
+    _check_form(form, head, cache)
     inside = Path(maps) / "maps"
     source = inside if is_zarr(inside) else Path(maps)
     ds = open_anomaly(source, variable=variable if source == inside else None)
     chosen, truth = _labelled(windows(ds, size=WINDOW, stride=stride), labels, max_missing)
     positions = np.column_stack([chosen.start_row.values, chosen.start_column.values])
     given = None
-    if head != "cnn":
+    if form == "dense":
+        kind = str(FEATURES[head])
+        given = dense_features(
+            ds.anomaly, positions, window=WINDOW, trunk=trunk, trunk_weights=trunk_weights, kind=kind
+        )
+    elif head != "cnn":
         given = features(
             chosen.anomaly, trunk=trunk, trunk_weights=trunk_weights, kind=str(FEATURES[head]), cache=cache
         )
@@ -143,9 +156,24 @@ def train_from_labels(
         out,
         spacing=(0.8 * arcmin, 1.25 * arcmin),
         trained_on=f"{truth.size} windows labelled in {Path(labels).name}",
-        doubt=None if folds is None else _doubt(model, truth, given, blocks),
+        doubt=None if folds is None or form == "dense" else _doubt(model, truth, given, blocks),
     )
     return spec, model.report
+
+
+def _check_form(form: str, head: str, cache: str | Path | None) -> None:
+    """Refuse a form that there is not, or that another argument does not go with."""
+    if form not in ("windows", "dense"):
+        msg = f"form={form!r}; a head is for 'windows' one by one, or 'dense', one pass over the map"
+        raise ParameterError(msg)
+    if form == "windows":
+        return
+    if head not in ("pooled", "dense"):
+        msg = f"head={head!r} reads windows, it has no dense form; take head='pooled' or 'dense'"
+        raise ParameterError(msg)
+    if cache is not None:
+        msg = "cache= keeps features of windows; in the dense form one pass makes them all: leave it out"
+        raise ParameterError(msg)
 
 
 def _doubt(model: TrainedModel, truth: Any, given: Features | None, blocks: Any) -> Doubt | None:

@@ -15,6 +15,8 @@ from magxr.labelled import anomaly, canonical, on_grid
 from magxr.steps.arguments import is_number
 from magxr.steps.cells import filled
 from magxr.steps.cutting import check_window, need_xbatcher
+from magxr.steps.doubts import DOUBTS, check_doubt
+from magxr.steps.modes import Mode, dense_of, rechecked
 from magxr.steps.predictor import Predictor, predictor_of, verify_spacing
 from magxr.steps.sweep import jobs_of, probability_task, share_task
 
@@ -31,12 +33,14 @@ def classify(
     obj: xr.Dataset | xr.DataArray,
     *,
     model: str | Path | Predictor | Any = "default",
+    mode: Mode = "windows",
     stride: int = 10,
     size: int | None = None,
     max_missing: float = 0.2,
     edges: Literal["none", "pad"] = "none",
     batch: int | None = None,
     doubt: bool = False,
+    uncertain: tuple[float, float] = (0.3, 0.7),
     check_spacing: bool | Literal["warn"] = True,
     variable: Hashable | None = None,
 ) -> xr.Dataset:
@@ -49,9 +53,14 @@ def classify(
         interpolated), as `magxr.grid` attaches, counts towards ``max_missing``.
     model : str, path or Predictor
         A model of the package by name, a trained head by path, a loaded spec, or any `Predictor`.
+    mode : {"windows", "dense", "auto"}
+        "windows": the model reads every window by itself. "dense": its trunk runs once over the whole map,
+        and its head for this form reads crops of what comes out; hundreds of times less work, and answers of
+        its own, for these windows are not scaled one by one and have no edges. "auto": dense, then windows
+        where the dense answer lies in the band ``uncertain``.
     stride : int
         Cells from one window to the next. A prediction stands for the central ``stride x stride`` cells of
-        its window, so window minus stride must be even.
+        its window, so window minus stride must be even. In the dense form a multiple of 8.
     size : int, optional
         Side of the window, cells; only checked, since the model fixes it.
     max_missing : float
@@ -60,9 +69,12 @@ def classify(
         Nearer to the map's edge than half a window: no answer, or windows whose outer part is mirrored
         (mirrored cells count neither as missing nor as present).
     batch : int, optional
-        Windows of one call of the network; default the model's.
+        Windows of one call of the network; default the model's. The dense form has none.
     doubt : bool
-        Tell how sure the model is, too, where it was trained to know (the default model was).
+        Tell how sure the model is, too, where it was trained to know (the default model was). Not in the
+        dense form.
+    uncertain : (float, float)
+        Dense probabilities, both ends counted, for which ``mode="auto"`` asks the window form.
     check_spacing : bool or "warn"
         Whether a map whose spacing the model was not trained for is an error, a warning, or accepted.
     variable : hashable, optional
@@ -80,15 +92,18 @@ def classify(
           model's ensemble); ``prediction_set`` (int8: the classes that cannot be ruled out at the level in
           the model's card, 0 nonlinear, 1 linear, 2 both, 3 neither, -1 no answer); ``novelty`` (float32,
           distance from the training windows, relative to that of the hundredth farthest of them: above 1
-          the window is unlike anything the model knows).
+          the window is unlike anything the model knows);
+        - in mode "auto" the scalar coordinate ``recomputed`` (0 to 1): the share of the answered windows that
+          were asked again.
 
     Raises
     ------
     ParameterError, GridError
         If an argument is out of range or the map is smaller than a window, or is in memory and has no data
-        at all. When computed: if the map holds fill values.
+        at all, or the mode does not go with another argument. When computed: if the map holds fill values.
     ModelError
-        If the model expects another spacing or window, or ``doubt`` is asked of one that has none.
+        If the model expects another spacing or window, ``doubt`` is asked of one that has none, or the dense
+        form of one without a trunk that has one, or without a head for it.
 
     Notes
     -----
@@ -100,6 +115,12 @@ def classify(
     from memory, the windows that have an answer, as xbatcher plans them. It calls the network by batches,
     and makes the next batch meanwhile. Windows are the same whatever the chunking; a network's last digits
     may depend on the batch (about 1e-7).
+
+    In the dense form tiles of the map are scaled by extremes that vary slowly (`magxr.kernels.localscale`)
+    and pass the trunk once, with strides after 8 pixels taken as dilation (`magxr.models.trunks.atrous`).
+    What a head reads of a window is the crop of cells that begins where the window does. Beyond the map there
+    is nothing, as in a hole. Tiles read their neighbours' cells, so the result does not depend on the
+    chunking (within 1e-5, rounding of float32).
 
     References
     ----------
@@ -115,24 +136,38 @@ def classify(
     check_some(values, da.name)
     rows = centres(grid.shape[0], predictor.window, stride)
     columns = centres(grid.shape[1], predictor.window, stride, wrap=grid.wraps, anchor=grid.column0)
-    _check_doubt(predictor, doubt)
-    jobs, chunks = jobs_of(values, grid, rows, columns, pad=edges == "pad")
+    dense = dense_of(predictor, mode, stride=stride, edges=edges, doubt=doubt, uncertain=uncertain)
+    check_doubt(predictor, doubt)
+    many = {} if dense is None else {"most": MOST_ANSWERS}
+    jobs, chunks = jobs_of(values, grid, rows, columns, pad=edges == "pad", **many)
     mask = filled(da)
     arrays = [values] if mask is None else [values, mask]
     share = map_regions(share_task, arrays, jobs, chunks=chunks, dtype=np.float32, step="missing")
-    answers = len(_DOUBTS) + 1 if doubt else 0
-    said = map_regions(
-        probability_task,
-        arrays,
-        {(0, *place): job for place, job in jobs.items()} if doubt else jobs,
-        chunks=((answers,), *chunks) if doubt else chunks,
-        dtype=np.float32,
-        step="classify",
-        predictor=predictor,
-        batch=int(batch or predictor.batch),
-        max_missing=float(max_missing),
-        answers=answers,
-    )
+    size_of_batch, again = int(batch or predictor.batch), None
+    if dense is None:
+        answers = len(DOUBTS) + 1 if doubt else 0
+        said = map_regions(
+            probability_task,
+            arrays,
+            {(0, *place): job for place, job in jobs.items()} if doubt else jobs,
+            chunks=((answers,), *chunks) if doubt else chunks,
+            dtype=np.float32,
+            step="classify",
+            predictor=predictor,
+            batch=size_of_batch,
+            max_missing=float(max_missing),
+            answers=answers,
+        )
+    else:
+        from magxr.steps.dense import answered
+
+        said = answered(
+            dense, arrays, jobs, chunks, (rows, columns), wraps=grid.wraps, max_missing=float(max_missing)
+        )
+        if mode == "auto":
+            said, again = rechecked(
+                said, predictor, arrays, jobs, chunks, uncertain=uncertain, batch=size_of_batch
+            )
     probability = said[0] if doubt else said
     told = {
         "model": str(getattr(predictor, "name", None) or type(predictor).__name__),
@@ -141,6 +176,9 @@ def classify(
         "stride": stride,
         "max_missing": max_missing,
         "edges": edges,
+        "mode": None if mode == "windows" else mode,
+        "dense_sha256": None if dense is None else dense.spec.dense_head()[1],
+        "uncertain": list(uncertain) if mode == "auto" else None,
     }
     own = {k: v for k, v in told.items() if v is not None} | {"registration": "pixel"}
     history = {k: v for k, v in da.attrs.items() if k == "history"}
@@ -158,40 +196,19 @@ def classify(
         told["doubt"] = True
         fields |= {
             name: (said[place], {**about, **own, **history})
-            for place, (name, about) in enumerate(_DOUBTS.items(), 1)
+            for place, (name, about) in enumerate(DOUBTS.items(), 1)
         }
     found = on_grid(da, layout, centre_grid(grid, rows, columns), fields, step="classify", parameters=told)
     if doubt:
         found["prediction_set"] = found["prediction_set"].fillna(-1).astype(np.int8, keep_attrs=True)
+    if again is not None:
+        what = {"long_name": "share of the answered windows that the window form was asked for", "units": "1"}
+        found = found.assign_coords(recomputed=((), again, what))
     return found
 
 
-_DOUBTS: dict[str, dict[str, Any]] = {
-    "spread": {"long_name": "standard deviation of the probability over the ensemble", "units": "1"},
-    "prediction_set": {
-        "long_name": "classes that cannot be ruled out",
-        "flag_values": [-1, 0, 1, 2, 3],
-        "flag_meanings": "no_answer nonlinear linear both neither",
-    },
-    "novelty": {
-        "long_name": "distance from the training windows, above 1 unlike any of them",
-        "units": "1",
-    },
-}
-"""What `magxr.models.doubt.ANSWERS` are called on a map, after the probability, in the same order."""
-
-
-def _check_doubt(predictor: Predictor, doubt: Any) -> None:
-    if not isinstance(doubt, bool):
-        msg = f"doubt is {doubt!r}; use True or False"
-        raise ParameterError(msg)
-    if not doubt:
-        return
-    if not hasattr(predictor, "predict_with_doubt"):
-        msg = f"a {type(predictor).__name__} has no predict_with_doubt(windows); leave doubt out, or add it"
-        raise ModelError(msg)
-    if hasattr(predictor, "check_doubt"):
-        predictor.check_doubt()
+MOST_ANSWERS = 128
+"""Side of an output chunk in the dense form, predictions: at stride 8 those of one tile."""
 
 
 def _check(

@@ -29,13 +29,13 @@ _LEAST, _MOST = 12, 20
 
 
 def jobs_of(
-    values: Any, grid: Grid, rows: Centres, columns: Centres, *, pad: bool
+    values: Any, grid: Grid, rows: Centres, columns: Centres, *, pad: bool, most: int = _MOST
 ) -> tuple[Jobs, tuple[tuple[int, ...], tuple[int, ...]]]:
     """Split the predictions into blocks and say what each block reads of the map."""
     axes = (rows, columns)
     if is_chunked(values):
         sizes = [
-            output_chunks(axis.count, max(chunks) // axis.stride, least=_LEAST, most=_MOST)
+            output_chunks(axis.count, max(chunks) // axis.stride, least=_LEAST, most=most)
             for chunks, axis in zip(values.chunks, axes, strict=True)
         ]
     else:
@@ -154,14 +154,15 @@ def probability_task(
     parts = (wanted[n : n + batch] for n in range(0, len(wanted), batch))
     with closing(ahead(map(cut, parts))) as batches:
         for now, images in batches:
-            found[:, now] = _answer(predictor, images, answers)
+            found[:, now] = answer(predictor, images, answers)
             del images  # the next but one is made as soon as the next is asked for
     (south, north), (west, east) = answered
     out[..., south:north, west:east] = found.reshape((*out.shape[:-2], *share.shape))
     return out
 
 
-def _answer(predictor: Predictor, images: Any, answers: int) -> NDArray[np.float32]:
+def answer(predictor: Predictor, images: Any, answers: int) -> NDArray[np.float32]:
+    """Return what the model says of windows, one value each, or with ``answers`` as many."""
     if answers:
         return cast("Doubting", predictor).predict_with_doubt(images)
     answer = np.asarray(predictor.predict(images), dtype=np.float32)

@@ -87,3 +87,44 @@ def test_output_chunks_follow_the_inputs():
     assert output_chunks(33, 33, least=12, most=20) == (17, 16)
     assert output_chunks(19, 5, least=12, most=20) == (19,)
     assert output_chunks(300, 3, least=12, most=20) == (12,) * 25
+
+
+def channels(block, other, *, add):
+    return (block.sum(axis=(0, 1)) + other.sum() + add)[None, None]
+
+
+@given(st.integers(0, 100))
+def test_arrays_may_have_channels(seed):
+    """Rows and columns are the first two dims, also where pieces of several chunks are put together."""
+    rng = np.random.default_rng(seed)
+    x, y = rng.integers(0, 50, (23, 31, 4)).astype("f8"), rng.integers(0, 9, (23, 31)).astype("f8")
+    rows, columns = [reach(2, 9, 23, "refuse"), reach(5, 23, 23, "refuse")], reach(25, 40, 31, "wrap")
+    jobs = {(i, 0, 0): Job(r, columns, {"add": i}) for i, r in enumerate(rows)}
+    told = {"chunks": ((1, 1), (1,), (4,)), "dtype": "f8", "step": "channels"}
+    whole = map_regions(channels, [x, y], jobs, **told)
+    around = [np.concatenate([a[5:, 25:], a[5:, :9]], axis=1) for a in (x, y)]
+    np.testing.assert_array_equal(whole[1, 0], around[0].sum(axis=(0, 1)) + around[1].sum() + 1)
+    cuts = [random_chunks(y.shape, 1, s) for s in (seed, seed + 1)]
+    lazy = [da.from_array(x, chunks=(*cuts[0], 4)), da.from_array(y, chunks=cuts[1])]
+    parts = map_regions(channels, lazy, jobs, **told)
+    np.testing.assert_array_equal(parts.compute(scheduler="sync"), whole)
+
+
+def test_blocks_of_what_was_made_before_come_along():
+    x = np.arange(60.0).reshape(6, 10)
+    rows, columns = [reach(0, 3, 6, "refuse"), reach(2, 6, 6, "refuse")], reach(0, 10, 10, "refuse")
+    jobs = {(i, 0): Job(r, columns, {}) for i, r in enumerate(rows)}
+    jobs[1, 0] = Job(None, None, {})
+    told = {"chunks": ((1, 2), (1,)), "dtype": "f8"}
+
+    def first(block=None):
+        return np.full((1, 1), block.sum()) if block is not None else np.array([[-1.0], [-2.0]])
+
+    def second(block=None, before=None):
+        return block.max() * before if block is not None else np.full((2, 1), np.nan)
+
+    for array in (x, da.from_array(x, chunks=4)):
+        before = map_regions(first, [array], jobs, step="first", **told)
+        found = map_regions(second, [array], jobs, step="second", beside=[before], **told)
+        np.testing.assert_array_equal(np.asarray(before)[:, 0], [x[:3].sum(), -1, -2])
+        np.testing.assert_array_equal(np.asarray(found)[:, 0], [29 * x[:3].sum(), np.nan, np.nan])

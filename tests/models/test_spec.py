@@ -108,7 +108,7 @@ def edit(folder, **changes):
     ("changes", "match"),
     [
         ({"format": "stac"}, "is not a magxr model card"),
-        ({"format_version": 9}, "format version 9, this magxr reads 1"),
+        ({"format_version": 9}, "format version 9, this magxr reads 1, 2, 3"),
         ({"spec": {}}, "no complete specification"),
         ({"spec__surprise": 1}, "no complete specification"),
         ({"spec__sha256": "0" * 64}, "expected 0{64}: it is damaged or another file"),

@@ -1,0 +1,147 @@
+"""Trunks a trous: the plain trunk's cells among them, what a cell reads, and nothing compiled twice."""
+
+import numpy as np
+import pytest
+
+from magxr.errors import ModelError
+from magxr.models import dense, engine, untrained
+from magxr.models.assemble import assemble
+from magxr.models.backbones import BACKBONES
+from magxr.models.dense_trunk import assemble_part
+from magxr.models.trunks.atrous import CELL, plan
+
+TILE = (5, 9)
+SLOW = {"resnet34", "resnet101"}
+FORMS = [
+    pytest.param(b.name, i, id=f"{b.name}-{f.files}", marks=[pytest.mark.slow] if b.name in SLOW else [])
+    for b in BACKBONES.values()
+    if b.dense
+    for i, f in enumerate(b.forms)
+]
+
+
+@pytest.fixture(scope="module")
+def keras():
+    return engine.start()
+
+
+def random_tensors(form, seed=0):
+    """Weights that keep signals at their size, for a form that no file is at hand for."""
+    rng, made = np.random.default_rng(seed), {}
+    branches = sum(op.kind == "add" for op in form.sketch.ops)
+    for layer in form.layers:
+        values = []
+        for t in layer.tensors:
+            if t.part == "kernel":
+                read = np.prod(t.shape[:2] if layer.kind == "depthwise" else t.shape[:3])
+                values.append(rng.normal(0, np.sqrt(2 / read), t.shape))
+            else:
+                one = {"gamma": 1 / max(branches, 1) ** 0.25, "variance": 1.0}.get(t.part, 0.0)
+                values.append(np.full(t.shape, one) + (0.01 * rng.random(t.shape)))
+        made[layer.name] = tuple(v.astype("f4") for v in values)
+    return made
+
+
+def both(keras, form, tensors, tile=TILE):
+    """Return both parts, put together: from pixels to the dense map."""
+    parts = plan(form.sketch)
+    given = tuple(map(parts.far.given, tile))
+    near = assemble_part(keras, parts.near, tensors, given, scaling=form.scaling)
+    far = assemble_part(keras, parts.far, tensors, tile, channels=near.output.shape[-1])
+    return lambda image: np.asarray(far(near(image[None, ..., None])))[0]
+
+
+def pixels(parts, tile):
+    return tuple(parts.near.given(parts.far.given(n)) for n in tile)
+
+
+@pytest.mark.network_model
+@pytest.mark.parametrize(("name", "number"), FORMS)
+def test_every_fourth_cell_is_the_plain_trunks(keras, name, number):
+    form = BACKBONES[name].forms[number]
+    parts = plan(form.sketch)
+    tensors = random_tensors(form)
+    low, high = parts.reads
+    inside = -(low // 32)  # the first plain cell all of whose pixels lie in the tile
+    rows, columns = (32 * -(-(32 * inside + CELL * (n - 1) + high + 1) // 32) for n in TILE)
+    image = np.random.default_rng(1).random((rows, columns), dtype="f4")
+    begin = 32 * inside + low
+    tall, wide = pixels(parts, TILE)
+    got = both(keras, form, tensors)(image[begin : begin + tall, begin : begin + wide])
+    plain = _rectangular(keras, form, tensors, (rows, columns))(image[None, ..., None])
+    want = np.asarray(plain)[0, inside : inside + 2, inside : inside + 3]
+    assert got.shape == (*TILE, form.sketch.channels)
+    assert want.std() > 0.01 * np.abs(want).max()
+    assert np.abs(got[::4, ::4] - want).max() <= 1e-4 * np.abs(want).max()
+
+
+def _rectangular(keras, form, tensors, shape):
+    """The trunk as assembled for square windows, on the larger side, cut: nothing else is padded alike."""
+    side = max(shape)
+    model = assemble(keras, form, tensors, side, "plain")
+
+    def run(image):
+        full = np.zeros((1, side, side, 1), "f4")
+        full[:, : shape[0], : shape[1]] = image
+        return model(full)
+
+    return run
+
+
+@pytest.mark.network_model
+@pytest.mark.parametrize("name", ["vgg16", "mobilenet", "resnet18"])
+def test_a_cell_reads_what_the_drawing_says_and_no_pixel_less(keras, name):
+    form = BACKBONES[name].forms[0]
+    parts = plan(form.sketch)
+    one = both(keras, form, untrained.tensors(name), (1, 1))
+    image = np.random.default_rng(2).random(pixels(parts, (1, 1)), dtype="f4")
+    assert image.shape[0] == parts.reads[1] - parts.reads[0] + 1
+    before = one(image)
+    assert before.shape == (1, 1, form.sketch.channels)
+    for edge in (np.s_[0, :], np.s_[-1, :], np.s_[:, 0], np.s_[:, -1]):
+        changed = image.copy()
+        changed[edge] = 1 - changed[edge]
+        assert np.abs(one(changed) - before).max() > 0
+
+
+def test_reads_of_known_trunks():
+    """VGG16's last pool sees 212 pixels, VGG19's 268 (Araujo et al., Distill 2019, for the same layers)."""
+    found = {n: plan(BACKBONES[n].forms[0].sketch) for n, b in BACKBONES.items() if b.dense}
+    seen = {n: p.reads[1] - p.reads[0] + 1 for n, p in found.items()}
+    assert (seen["vgg16"], seen["vgg19"]) == (212, 268)
+    assert (seen["mobilenet"], seen["resnet50"], seen["resnet101"]) == (315, 483, 1027)
+    assert {p.every for p in found.values()} == {4}
+    assert (found["vgg16"].crop(250), found["resnet18"].crop(250), found["vgg16"].crop(64)) == (28, 32, 5)
+    assert all(p.near.stride == 8 and p.far.stride == 1 for p in found.values())
+
+
+@pytest.mark.network_model
+def test_tiles_are_filled_up_and_what_has_no_contrast_is_not_computed(monkeypatch):
+    trunk = dense.dense_trunk("vgg16", "untrained")
+    parts = trunk.plan
+    image = np.random.default_rng(3).random(pixels(parts, (4, 4)), dtype="f4")
+    given = tuple(map(parts.far.given, (4, 4)))
+    cells = dense.near_cells(trunk, image, given)
+    whole = dense.far_cells(trunk, cells, (4, 4))
+    assert whole.shape == (4, 4, 512)
+    for tile in ((4, 6), (9, 4)):
+        filled = dense.near_cells(trunk, image, tuple(map(parts.far.given, tile)))
+        np.testing.assert_allclose(filled, cells, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(dense.far_cells(trunk, filled, tile), whole, rtol=1e-4, atol=1e-5)
+    flat = np.full_like(image, 0.5)
+    computed = dense._run(trunk, "near", given, flat[None, ..., None])[0]
+    before = len(dense.compiled)
+    monkeypatch.setattr(dense, "_compiled", None)
+    np.testing.assert_allclose(dense.near_cells(trunk, flat, given), computed, rtol=1e-5, atol=1e-6)
+    even = dense.far_cells(trunk, dense.near_cells(trunk, flat, given), (4, 4))
+    assert (even == even[0, 0]).all()
+    assert even.std() > 0
+    dense.far_cells(trunk, cells, (4, 4))
+    assert len(dense.compiled) == before
+
+
+def test_trunks_without_a_dense_form_say_why():
+    with pytest.raises(ModelError, match=r"'inceptionv3' has no dense form: its reductions.*mode='windows'"):
+        dense.dense_trunk("inceptionv3", "untrained")
+    with pytest.raises(ModelError, match=r"'conv1' has no dense form|'alexnet' has no dense form"):
+        dense.dense_trunk("alexnet", "untrained")
