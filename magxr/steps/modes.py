@@ -9,8 +9,7 @@ import numpy as np
 from magxr.chunked.blocks import map_regions
 from magxr.errors import ModelError, ParameterError
 from magxr.steps.arguments import is_number
-from magxr.steps.cutting import stream
-from magxr.steps.sweep import answer
+from magxr.steps.sweep import asked
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -123,9 +122,7 @@ def again_task(
     said = out[inside].ravel()
     wanted = np.flatnonzero((said >= uncertain[0]) & (said <= uncertain[1]))
     clean = np.where(np.isfinite(block), block, np.nan).astype(np.float32)
-    generator = stream(clean, size, stride)
-    for n in range(0, len(wanted), batch):
-        now = wanted[n : n + batch]
-        said[now] = answer(predictor, np.stack([generator[int(k)].values for k in now]), 0)
+    for now, found in asked(clean, wanted, size, stride, predictor, batch):
+        said[now] = found
     out[inside] = said.reshape(out[inside].shape)
     return out

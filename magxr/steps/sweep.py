@@ -17,6 +17,8 @@ from magxr.models.ahead import ahead
 from magxr.steps.cutting import planned
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from magxr.chunked.blocks import Reach
@@ -121,8 +123,6 @@ def probability_task(
 ) -> NDArray[np.float32]:
     """Return the probabilities of a block: windows go to the model by batches; NaN: no answer.
 
-    While the model is at one batch the next is cut out, and prepared if the model can (``prepare``).
-
     With ``answers`` there are as many values to a window, the first being the probability, along a dim
     before the others.
     """
@@ -144,6 +144,26 @@ def probability_task(
         return out
     found = np.full((many, share.size), np.nan, dtype=np.float32)
     clean = np.where(np.isfinite(block), block, np.nan).astype(np.float32)
+    for now, said in asked(clean, wanted, size, stride, predictor, batch, answers):
+        found[:, now] = said
+    (south, north), (west, east) = answered
+    out[..., south:north, west:east] = found.reshape((*out.shape[:-2], *share.shape))
+    return out
+
+
+def asked(
+    clean: NDArray[np.float32],
+    wanted: NDArray[np.intp],
+    size: int,
+    stride: int,
+    predictor: Predictor,
+    batch: int,
+    answers: int = 0,
+) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
+    """Yield the numbers of the windows of every batch, counted row by row, and what the model says of them.
+
+    While the model is at one batch the next is cut out, and prepared if the model can (``prepare``).
+    """
     windows = planned(clean, size, stride)
     prepare = getattr(predictor, "prepare", None)
 
@@ -154,14 +174,11 @@ def probability_task(
     parts = (wanted[n : n + batch] for n in range(0, len(wanted), batch))
     with closing(ahead(map(cut, parts))) as batches:
         for now, images in batches:
-            found[:, now] = answer(predictor, images, answers)
+            yield now, _answer(predictor, images, answers)
             del images  # the next but one is made as soon as the next is asked for
-    (south, north), (west, east) = answered
-    out[..., south:north, west:east] = found.reshape((*out.shape[:-2], *share.shape))
-    return out
 
 
-def answer(predictor: Predictor, images: Any, answers: int) -> NDArray[np.float32]:
+def _answer(predictor: Predictor, images: Any, answers: int) -> NDArray[np.float32]:
     """Return what the model says of windows, one value each, or with ``answers`` as many."""
     if answers:
         return cast("Doubting", predictor).predict_with_doubt(images)
