@@ -130,6 +130,8 @@ def test_tiles_are_filled_up_and_what_has_no_contrast_is_not_computed(monkeypatc
         np.testing.assert_allclose(dense.far_cells(trunk, filled, tile), whole, rtol=1e-4, atol=1e-5)
     flat = np.full_like(image, 0.5)
     computed = dense._run(trunk, "near", given, flat[None, ..., None])[0]
+    dense.flat_map_cell(trunk)  # found once, from a tile of one cell
+    dense.far_cells(trunk, cells, (4, 4))
     before = len(dense.compiled)
     monkeypatch.setattr(dense, "_compiled", None)
     np.testing.assert_allclose(dense.near_cells(trunk, flat, given), computed, rtol=1e-5, atol=1e-6)

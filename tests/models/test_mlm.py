@@ -65,7 +65,7 @@ def test_equal_models_give_equal_files(saved):
     before = read(saved)
     content = spec.card(Path(saved.path).parent)
     again = mlm.item(content, head_bytes=Path(saved.path).stat().st_size)
-    assert json.loads(card._json(again)) == before
+    assert json.loads(card.as_json(again)) == before
 
 
 @pytest.mark.parametrize("name", ["default", "9 lives", "ä", "my-model_"])

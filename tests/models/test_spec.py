@@ -31,7 +31,7 @@ def test_the_transfer_model_is_there_and_small():
     assert (made.name, made.window, made.trunk, made.normalisation) == (
         "transfer", 250, "vgg16-hed", "minmax",
     )  # fmt: skip
-    assert sum(f.stat().st_size for f in Path(made.path).parent.iterdir()) < 100_000
+    assert sum(f.stat().st_size for f in Path(made.path).parent.iterdir()) < 150_000
 
 
 def test_a_specification_pickles_small_and_equal():
