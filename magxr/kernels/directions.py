@@ -50,15 +50,18 @@ def measure(
     """
     n, m = values.shape
     reach = filters.tensor.size - 1
+    smooth, seen = filters.smooth.size - 1, filters.seen.size - 1
     parts = np.zeros((4, PARTS, PARTS))
+    gaps = _rows_with_gaps(there, complete)
     space.sums[:] = 0.0
     part = 0
-    tensorrows.smoothed_row(values, there, complete, 0, filters.smooth, space)
+    tensorrows.smoothed_row(values, there, _whole(gaps, 0, smooth), 0, filters.smooth, space)
     for i in range(n + reach):
         if i < n:
             if i + 1 < n:
-                tensorrows.smoothed_row(values, there, complete, i + 1, filters.smooth, space)
-            tensorrows.counted_row(there, complete, i, filters.seen, space)
+                whole = _whole(gaps, i + 1, smooth)
+                tensorrows.smoothed_row(values, there, whole, i + 1, filters.smooth, space)
+            tensorrows.counted_row(there, _whole(gaps, i, seen), i, filters.seen, space)
             tensorrows.product_row(i, n, m, filters.tensor, space)
             if i + 1 == _end(part + 1, n):
                 _gather_parts(part, n, space.sums, parts)
@@ -67,6 +70,24 @@ def measure(
             tensorrows.tensor_row(i - reach, n, m, filters.tensor, space)
     found: tuple[float, float] = _numbers(n, level, space.sums, parts, out)
     return found
+
+
+@njit(**STRICT)
+def _rows_with_gaps(there: Floats, complete: bool) -> NDArray[np.int64]:
+    """Return how many rows before each one lack a cell."""
+    n = there.shape[0]
+    before = np.zeros(n + 1, np.int64)
+    if not complete:
+        for i in range(n):
+            before[i + 1] = before[i] + (_sum(there[i], 0, n) < n)
+    return before
+
+
+@njit(**STRICT)
+def _whole(gaps: NDArray[np.int64], row: int, reach: int) -> bool:
+    """Tell whether no row lacks a cell, up to ``reach`` rows away."""
+    whole: bool = gaps[min(row + reach + 1, gaps.size - 1)] == gaps[max(row - reach, 0)]
+    return whole
 
 
 @njit(**STRICT)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.ndimage import maximum_filter1d, minimum_filter1d
+from numba import njit
 
+from magxr.kernels.fir import STRICT
 from magxr.kernels.minmax import FLAT, NO_INFORMATION
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
 
@@ -57,44 +60,64 @@ def localscale(values: NDArray[np.floating], size: int) -> NDArray[np.float32]:
     """
     values = np.asarray(values, np.float32)
     missing = ~np.isfinite(values)
-    core = tuple(slice(size - 1, n - size + 1) for n in values.shape)
-    found = []
-    for filtered, absent in ((minimum_filter1d, np.inf), (maximum_filter1d, -np.inf)):
-        field = np.where(missing, np.float32(absent), values)
-        for axis in (0, 1):
-            # an even square reaches one cell further back; the mean below one further ahead
-            field = filtered(field, size, axis=axis, mode="constant", cval=absent)
-        field = field[
-            size // 2 : values.shape[0] - (size - 1) // 2, size // 2 : values.shape[1] - (size - 1) // 2
-        ]
-        found.append(_mean(field, size))
-    low, high = found
-    known = np.isfinite(low)
-    low, high = np.where(known, low, 0.0), np.where(known, high, 0.0)
+    inside = tuple(slice(size - 1, n - size + 1) for n in values.shape)
+    lowest = _around(_minimum, np.where(missing, np.float32(np.inf), values), size)
+    highest = -_around(_minimum, np.where(missing, np.float32(np.inf), -values), size)
+    known = np.isfinite(lowest)
+    if known.all():
+        count: float | NDArray[np.float64] = float(size**2)
+    else:
+        lowest, highest = np.where(known, lowest, np.float32(0)), np.where(known, highest, np.float32(0))
+        # a square of nothing but missing squares has sums of 0, and so no contrast
+        count = np.maximum(np.rint(_around(_running_sum, known.astype(np.float64), size)), 1.0)
+    low = _around(_running_sum, lowest.astype(np.float64), size) / count
+    high = _around(_running_sum, highest.astype(np.float64), size) / count
     flat = high - low <= FLAT * np.maximum(np.abs(low), np.abs(high))
-    scaled = (values[core] - low) / np.where(flat, 1.0, high - low)
-    scaled[flat | missing[core]] = NO_INFORMATION
+    scaled = (values[inside] - low) / np.where(flat, 1.0, high - low)
+    scaled[flat | missing[inside]] = NO_INFORMATION
     return np.clip(scaled, 0.0, 1.0).astype(np.float32)
 
 
-def _mean(field: NDArray[np.float32], size: int) -> NDArray[np.float64]:
-    """Return the mean of the finite cells of every ``size x size`` square; NaN where there is none."""
-    known = np.isfinite(field)
-    total = _box(np.where(known, field, np.float32(0)), size)
-    if known.all():
-        return total / size**2
-    count = np.rint(_box(known, size))
-    mean: NDArray[np.float64] = np.full(total.shape, np.nan)
-    np.divide(total, count, out=mean, where=count > 0)
-    return mean
+def _around(
+    work: Callable[[NDArray[Any], int], NDArray[Any]], field: NDArray[Any], size: int
+) -> NDArray[Any]:
+    """Do it along rows, then along columns: of each square that lies inside, named by its first cell."""
+    across = work(field, size)
+    return np.ascontiguousarray(work(np.ascontiguousarray(across.T), size).T)
 
 
-def _box(field: NDArray[np.generic], size: int) -> NDArray[np.float64]:
-    box: NDArray[np.float64] = np.asarray(field, np.float64)
-    for axis in (0, 1):
-        sums = np.zeros([n + (axis == k) for k, n in enumerate(box.shape)])
-        inner = [slice(None)] * 2
-        inner[axis] = slice(1, None)
-        np.cumsum(box, axis=axis, out=sums[tuple(inner)])
-        box = sums[size:] - sums[:-size] if axis == 0 else sums[:, size:] - sums[:, :-size]
-    return box
+@njit(**STRICT)
+def _minimum(field: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    """Return the minimum of every ``size`` rows in a row, by two comparisons a cell."""
+    n, m = field.shape
+    out = np.empty((n - size + 1, m), field.dtype)
+    back = np.empty((size, m), field.dtype)
+    ahead = np.empty(m, field.dtype)
+    for start in range(0, n - size + 1, size):
+        back[size - 1] = field[start + size - 1]
+        for k in range(size - 2, -1, -1):
+            for j in range(m):
+                back[k, j] = min(back[k + 1, j], field[start + k, j])
+        out[start] = back[0]
+        ahead[:] = np.inf
+        for k in range(1, min(size, n - size + 1 - start)):
+            for j in range(m):
+                ahead[j] = min(ahead[j], field[start + size - 1 + k, j])
+                out[start + k, j] = min(back[k, j], ahead[j])
+    return out
+
+
+@njit(**STRICT)
+def _running_sum(field: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    """Return the sum of every ``size`` rows in a row."""
+    n, m = field.shape
+    out = np.empty((n - size + 1, m))
+    total = np.zeros(m)
+    for i in range(n):
+        for j in range(m):
+            total[j] += field[i, j]
+        if i >= size - 1:
+            out[i - size + 1] = total
+            for j in range(m):
+                total[j] -= field[i - size + 1, j]
+    return out

@@ -29,8 +29,7 @@ _SMOOTH, _SEEN = 1.0, 1.5
 _TRUNCATE = 4.0
 _RING = 32
 """Rows of products that are kept; more than an average spans."""
-_TINY = 1e-12
-_TINY_SINGLE = np.float32(_TINY)
+_ONE, _TINY = np.float32(1.0), np.float32(1e-12)
 
 
 class Filters(NamedTuple):
@@ -53,7 +52,9 @@ class Space(NamedTuple):
     ring: Singles
     """Two parts of the doubled direction, the energy, and which cells count: rings of `_RING` rows."""
     gradient: Floats
-    """Single rows: north, east, the three products, and one more."""
+    """Single rows: north, east, and one more."""
+    products: Singles
+    """Single rows: the three products, and one more."""
     tensor: Singles
     """Single rows: the three products averaged, and three more."""
     sums: Floats
@@ -74,7 +75,8 @@ def make_space(columns: int) -> Space:
         np.zeros(columns + 64, np.float32),
         np.zeros((3, columns)),
         np.zeros((4, _RING, columns), np.float32),
-        np.zeros((6, columns)),
+        np.zeros((3, columns)),
+        np.zeros((4, columns), np.float32),
         np.zeros((6, columns), np.float32),
         np.zeros((COUNT + 1, columns)),
     )
@@ -82,12 +84,15 @@ def make_space(columns: int) -> Space:
 
 @njit(**STRICT)
 def smoothed_row(values: Floats, there: Floats, complete: bool, row: int, taps: Floats, space: Space) -> None:
-    """Make a row of smoothed values; what is missing has no part in it."""
+    """Make a row of smoothed values; what is missing has no part in it.
+
+    ``complete`` tells that nothing is missing near enough to matter: the weight is then 1 throughout.
+    """
     m = values.shape[1]
     out = space.smooth[row % 3]
     _clamped(values, row, taps, space.line, out)
     if not complete:
-        cover = space.gradient[5]
+        cover = space.gradient[2]
         _clamped(there, row, taps, space.line, cover)
         for j in range(m):
             out[j] = out[j] / max(cover[j], 1e-6)
@@ -100,7 +105,7 @@ def counted_row(there: Floats, complete: bool, row: int, taps: Floats, space: Sp
     if complete:
         counted[:] = np.float32(1.0)
         return
-    cover = space.gradient[5]
+    cover = space.gradient[2]
     _clamped(there, row, taps, space.line, cover)
     for j in range(there.shape[1]):
         counted[j] = np.float32(1.0) if cover[j] > 0.95 else np.float32(0.0)
@@ -110,8 +115,8 @@ def counted_row(there: Floats, complete: bool, row: int, taps: Floats, space: Sp
 def product_row(row: int, n: int, m: int, taps: Singles, space: Space) -> None:
     """Take the gradient of a row, multiply, sum over single cells, and average along the row."""
     here = space.smooth[row % 3]
-    north, east, one = space.gradient[0], space.gradient[1], space.gradient[5]
-    even, odd, energy = space.gradient[2], space.gradient[3], space.gradient[4]
+    north, east = space.gradient[0], space.gradient[1]
+    even, odd, energy, one = space.products[0], space.products[1], space.products[2], space.products[3]
     before, behind = space.smooth[max(row - 1, 0) % 3], space.smooth[min(row + 1, n - 1) % 3]
     step = 0.5 if 0 < row < n - 1 else 1.0
     for j in range(m):
@@ -129,7 +134,7 @@ def product_row(row: int, n: int, m: int, taps: Singles, space: Space) -> None:
     for j in range(m):
         energy[j] = (east[j] * east[j] + north[j] * north[j]) * counted[j]
     for j in range(m):
-        one[j] = 1.0 / (energy[j] + _TINY)
+        one[j] = _ONE / (energy[j] + _TINY)
     sums = space.sums
     _add_product(even, one, sums[GRADIENT], m)
     _add_product(odd, one, sums[GRADIENT + 1], m)
@@ -138,7 +143,7 @@ def product_row(row: int, n: int, m: int, taps: Singles, space: Space) -> None:
     _add(energy, sums[ENERGY], m)
     _add(counted, sums[COUNT], m)
     for k in range(3):
-        _mirrored_along(space.gradient[2 + k], n, taps, space.single, space.ring[k, row % _RING])
+        _mirrored_along(space.products[k], n, taps, space.single, space.ring[k, row % _RING])
 
 
 @njit(**STRICT)
@@ -152,9 +157,9 @@ def tensor_row(row: int, n: int, m: int, taps: Singles, space: Space) -> None:
     for j in range(m):
         length[j] = np.sqrt(even[j] * even[j] + odd[j] * odd[j])
     for j in range(m):
-        unit[j] = counted[j] / (length[j] + _TINY_SINGLE)
+        unit[j] = counted[j] / (length[j] + _TINY)
     for j in range(m):
-        coherence[j] = length[j] / (energy[j] + _TINY_SINGLE)
+        coherence[j] = length[j] / (energy[j] + _TINY)
     for j in range(m):
         even[j] = even[j] * unit[j]
     for j in range(m):
@@ -192,7 +197,7 @@ def _clamped(plane: Floats, row: int, taps: Floats, margined: Floats, out: Float
 
 
 @njit(**STRICT)
-def _mirrored_along(row: Floats, n: int, taps: Singles, margined: Singles, out: Singles) -> None:
+def _mirrored_along(row: Singles, n: int, taps: Singles, margined: Singles, out: Singles) -> None:
     """Smooth a row, mirrored at its ends."""
     radius, m = taps.size - 1, out.size
     line = margined[radius : radius + m]

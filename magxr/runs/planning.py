@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 LONGEST = 1024
 """Side of a block, cells of the working grid, where ``chunk`` does not say otherwise."""
+DENSE = 3
+"""Sides of a block of the map to one of predictions by the dense form: it makes the network's cells under the
+windows of its neighbours too, a window's side more, and they are what costs."""
 _ELSEWHERE = ("out", "scheduler", "overwrite", "resume", "path")
 """Parameters that may differ when a run is resumed: where it works, not what it does."""
 
@@ -52,7 +55,8 @@ def planned(
         filled = method.gridded(source, config, None)
         templates[FILLED] = filled.rename({anomaly(filled).name: "gridded"})
     out = method.predicted(blank(maps, blocks[MAPS]), config, spec)
-    likely = {str(d): max(1, n // config.stride) for d, n in blocks[MAPS].items()}
+    wide = DENSE if config.mode != "windows" else 1
+    likely = {str(d): max(1, wide * n // config.stride) for d, n in blocks[MAPS].items()}
     parts = dict(zip(map(str, out["linear"].dims), out["linear_probability"].chunks or (), strict=True))
     blocks[OUT] = whole_parts(parts, likely)
     templates[OUT] = out

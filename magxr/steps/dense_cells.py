@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     _Read = tuple[Reach, tuple[int, int]]
 
 LEAST, MOST = 64, 128
-"""Side of a tile, cells: its halo makes work, its pixels take memory (1 GB for VGG16 at 128)."""
+"""Side of a tile, cells: its halo makes work, its pixels take memory (1 GB for VGG16 at 128). The second part
+has no pixels, and tiles twice as large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def dense_cells(values: Any, axes: tuple[Lattice, Lattice], trunk: DenseTrunk, w
     for axis, wanted in zip(axes, like, strict=True):
         begin, end = _near_span(axis, plan)
         near = fitting(end - begin, LEAST, min(wanted, MOST))
-        far = fitting(axis.count, LEAST, min(wanted, MOST))
+        far = fitting(axis.count, LEAST, 2 * min(wanted, MOST))
         place = axis.first
         pixels = [(place + CELL * a + low, place + CELL * (b - 1) + high + 1) for a, b in _ends(near, begin)]
         cells = [(a + plan.far.reads[0], b + plan.far.reads[1]) for a, b in _ends(far, -begin)]
