@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from magxr.errors import ChunkError, MissingExtraError, StoreError
@@ -95,6 +96,7 @@ def crew(scheduler: str | None) -> Iterator[Crew]:
     count = workers_of(scheduler)
     if scheduler == "processes":
         with _processes(count) as address, computing(address) as client, _full(), _killed():
+            client.register_plugin(_deaf())
             yield Crew(count, client)
         return
     with computing(scheduler) as client:
@@ -164,15 +166,33 @@ def _processes(count: int) -> Iterator[str]:
         # a worker that dies before it has begun is not begun anew: with none left a run would wait for ever
         "distributed.scheduler.no-workers-timeout": "60s",
     }
-    with (
-        dask.config.set(rules),
-        LocalCluster(
+    with dask.config.set(rules):
+        cluster = LocalCluster(
             n_workers=count,
             threads_per_worker=1,
             processes=True,
             host="127.0.0.1",
             dashboard_address=None,
             scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # its server takes port 8787, also without
-        ) as cluster,
-    ):
-        yield cluster.scheduler_address
+        )
+        try:
+            yield cluster.scheduler_address
+        finally:
+            with suppress(TimeoutError):  # a block in work is not waited for: workers end with this process
+                cluster.close()
+
+
+def _deaf() -> Any:
+    """Return what has workers leave signals to the run.
+
+    A terminal sends Ctrl-C, and a batch system SIGTERM, to all processes of a run. Workers that ended by
+    themselves would be begun anew while the run tries to stop.
+    """
+    from distributed import WorkerPlugin
+
+    class Deaf(WorkerPlugin):
+        def setup(self, worker: Any) -> None:  # noqa: ARG002 - the signature of distributed
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)
+
+    return Deaf()
