@@ -19,6 +19,12 @@ def test_the_block_that_is_named_fits_and_is_the_largest():
         memory.check((side + 20, side + 20), workers=4, processes=4, limit=8 * GIB)
 
 
+def test_a_network_takes_memory_of_its_own():
+    memory.check((1024, 1024), workers=2, processes=2, limit=2 * GIB)
+    with pytest.raises(ParameterError, match="GiB of memory"):
+        memory.check((1024, 1024), workers=2, processes=2, network=True, limit=2 * GIB)
+
+
 def test_where_no_block_fits_fewer_workers_are_asked_for():
     with pytest.raises(ParameterError, match="fewer workers"):
         memory.check((1024, 1024), workers=64, processes=64, limit=8 * GIB)
