@@ -89,6 +89,20 @@ def test_equal_with_local_bases(larger, tmp_path, bare, changes):
     assert_same_stores(whole.store, found.store)
 
 
+@pytest.mark.network_model
+@pytest.mark.parametrize("mode", ["dense", "auto"])
+def test_the_dense_form_agrees(larger, tmp_path, bare, mode):
+    changes = SMALL | {"chunk": 280, "model": "transfer", "mode": mode, "stride": 40}
+    whole = magxr.run(larger, tmp_path / "whole.zarr", **changes)
+    found = magxr.run(larger, tmp_path / "blocks.zarr", engine="blocks", **changes)
+    one, other = store.open(whole.store, chunks=None), store.open(found.store, chunks=None)
+    assert np.isfinite(one.linear_probability).sum() > 20
+    np.testing.assert_allclose(one.linear_probability, other.linear_probability, atol=1e-5)
+    np.testing.assert_array_equal(one.linear, other.linear)
+    if mode == "auto":
+        assert one.recomputed.item() == other.recomputed.item() > 0
+
+
 @pytest.mark.parametrize("turned", [False, True])
 def test_a_globe(tmp_path, bare, turned):
     ds = globe()
