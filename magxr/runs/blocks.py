@@ -7,7 +7,7 @@ import itertools
 import json
 import shutil
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -194,9 +194,10 @@ def _run_stage(plan: Plan, stage: Stage, ledger: Ledger, workers: Crew, progress
     meter = Meter(stage.name) if progress else None
     items = [(plan, stage.name, number) for number in numbers]
     try:
-        for done, _ in enumerate(workers.each(make_block, items), 1):
-            if meter:
-                meter.update(done, len(numbers))
+        with closing(workers.each(make_block, items)) as results:
+            for done, _ in enumerate(results, 1):
+                if meter:
+                    meter.update(done, len(numbers))
     except BaseException:
         if meter:
             meter.leave()
