@@ -6,23 +6,22 @@ import argparse
 import logging
 import signal
 import sys
-import threading
 import warnings
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from magxr import cli_models, cli_run, cli_study
 from magxr._version import __version__
 from magxr.errors import MagxrError, MagxrWarning, ParameterError
+from magxr.runs.interrupt import listening
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return 0, 1 for an error of the input, 130 after Ctrl-C or 143 after SIGTERM."""
-    try:
-        with _listening():
+    with listening() as asked:
+        try:
             arguments = _parser().parse_args(argv)
             level = logging.INFO if arguments.verbose else logging.WARNING
             logging.basicConfig(level=level, format="%(message)s")
@@ -30,35 +29,19 @@ def main(argv: Sequence[str] | None = None) -> int:
                 if not arguments.verbose:
                     warnings.showwarning = _tell
                 return int(arguments.call(arguments))
-    except (MagxrError, OSError) as error:
-        print(f"magxr: {_one_line('; '.join([str(error), *_notes(error)]))}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt as stop:
-        logging.getLogger("asyncio").disabled = True  # zarr's thread tells of the reads that nobody waits for
-        left = _notes(stop) or ["nothing was left under the output's name"]
-        print(f"magxr: stopped; {_one_line('; '.join(left))}", file=sys.stderr)
-        return 143 if isinstance(stop, _Terminated) else 130
+        except (MagxrError, OSError, KeyboardInterrupt) as error:
+            if asked or isinstance(error, KeyboardInterrupt):
+                return _stopped(error, asked)
+            print(f"magxr: {_one_line('; '.join([str(error), *_notes(error)]))}", file=sys.stderr)
+            return 1
 
 
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM, which batch systems send when time is up: treated as Ctrl-C."""
-
-
-@contextmanager
-def _listening() -> Iterator[None]:
-    """Raise `_Terminated` at a SIGTERM while the block runs."""
-    if threading.current_thread() is not threading.main_thread():  # no other may set handlers
-        yield
-        return
-
-    def stop(*_: object) -> NoReturn:
-        raise _Terminated
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def _stopped(error: BaseException, asked: list[int]) -> int:
+    """Say what is left of what was stopped; return 128 and the number of the signal, as shells do."""
+    logging.getLogger("asyncio").disabled = True  # zarr's thread tells of the reads that nobody waits for
+    left = _notes(error) or ["nothing was left under the output's name"]
+    print(f"magxr: stopped; {_one_line('; '.join(left))}", file=sys.stderr)
+    return 128 + (asked[0] if asked else signal.SIGINT)
 
 
 def _notes(error: BaseException) -> list[str]:

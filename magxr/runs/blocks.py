@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import shutil
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -115,10 +115,11 @@ def _run_stage(plan: Plan, stage: Stage, ledger: Ledger, workers: Crew, progress
     items = [(plan, stage.name, number) for number in wanted]
     tally = Tally()
     try:
-        for entry in workers.each(make_block, items):
-            tally.add(entry)
-            if meter:
-                meter.update(tally.blocks, len(wanted))
+        with closing(workers.each(make_block, items)) as results:
+            for entry in results:
+                tally.add(entry)
+                if meter:
+                    meter.update(tally.blocks, len(wanted))
     except BaseException:
         if meter:
             meter.leave()

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import signal
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from magxr.errors import ChunkError, MissingExtraError, StoreError
+from magxr.runs import interrupt
 from magxr.runs.cluster import computing
 from magxr.runs.lock import FULL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     Work = Callable[..., Any]
 
@@ -35,7 +36,7 @@ class Crew:
     def __init__(self, workers: int, client: Any = None) -> None:
         self.workers, self.client = workers, client
 
-    def each(self, work: Work, items: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
+    def each(self, work: Work, items: Sequence[tuple[Any, ...]]) -> Generator[Any]:
         """Yield ``work(*item)`` for every item, in the order in which they end.
 
         Raises
@@ -44,13 +45,17 @@ class Crew:
             The first that ``work`` raises, when all calls that were at work in this process have ended.
         """
         if self.client is not None:
-            yield from self._distributed(work, items)
+            results = self._distributed(work, items)
         elif self.workers == 1:
-            yield from (work(*item) for item in items)
+            results = (work(*item) for item in items)
         else:
-            yield from self._threads(work, items)
+            results = self._threads(work, items)
+        with closing(results):  # at once, not when somebody lets go of the traceback: then the lock is free
+            for result in results:
+                interrupt.check()
+                yield result
 
-    def _threads(self, work: Work, items: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
+    def _threads(self, work: Work, items: Sequence[tuple[Any, ...]]) -> Generator[Any]:
         pool = ThreadPoolExecutor(self.workers)
         try:
             # Few at a time: a run that stops should not have to cancel ten thousand.
@@ -64,7 +69,7 @@ class Crew:
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _distributed(self, work: Work, items: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
+    def _distributed(self, work: Work, items: Sequence[tuple[Any, ...]]) -> Generator[Any]:
         from distributed import as_completed
 
         futures = self.client.map(work, *zip(*items, strict=True), pure=False, key="magxr-block")

@@ -24,6 +24,7 @@ import magxr
 from magxr.cli import main
 from magxr.errors import ChunkError, StoreError
 from magxr.io.template import checksum, lay_out, read_region, write_block
+from magxr.runs import blocks
 from magxr.runs.ledger import of_output
 from magxr.synthetic.seafloor import demo_region
 from tests.runs.test_blocks import assert_same_stores
@@ -308,7 +309,8 @@ def test_runs_killed_between_any_two_moves_of_their_end(nursery, whole, tmp_path
     assert len(set(states)) >= 6, states
     assert (True, False, False, "out.zarr", "replaced") in states  # no store at all under the output's name
     assert_equal(out, whole)
-    assert out.with_name("out.html").exists()
+    seen = sorted(p.name for p in tmp_path.iterdir())
+    assert [name for name in seen if not name.startswith(".")] == ["out.html", "out.zarr"]
 
 
 def test_what_appeared_meanwhile_is_not_replaced(nursery, whole, tmp_path):
@@ -333,6 +335,8 @@ def test_a_store_that_was_lost_is_made_anew_with_its_byproducts(nursery, whole, 
     out = tmp_path / "out.zarr"
     assert nursery.wait(nursery.start(out, deadly=1)) == -signal.SIGKILL
     shutil.rmtree(of_output(out).folder / "maps.zarr")
+    half = of_output(out).folder / "out.zarr" / "linear" / "c" / "0" / "0.0123.partial"
+    half.write_bytes(b"of a writer that was killed")
     made = nursery.finish(out)
     assert 0 < sum(made) < BLOCKS
     assert_equal(out, whole)
@@ -460,3 +464,27 @@ def test_signals_say_how_to_go_on(sea, whole, tmp_path, bare, capsys, number, st
     assert main(["run", *asked[:-2], "--resume"]) == 0
     assert "store   " in capsys.readouterr().out
     assert_equal(out, whole)
+
+
+def test_an_interrupt_that_python_drops_is_not_lost(sea, tmp_path, bare, capsys, monkeypatch):
+    """What is raised while garbage is collected goes no further."""
+    real = blocks.make_block
+
+    class Last:
+        def __del__(self):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def make(*arguments):
+        found = real(*arguments)
+        if len(entries(out)) == 3:
+            Last()
+        return found
+
+    monkeypatch.setattr(blocks, "make_block", make)
+    monkeypatch.setattr(sys, "unraisablehook", lambda what: dropped.append(what.exc_type))
+    dropped = []
+    out = tmp_path / "out.zarr"
+    assert main(["run", *command(sea, out, "--scheduler", "sync")]) == 143
+    assert dropped == [KeyboardInterrupt]
+    assert len(entries(out)) == 3
+    assert "magxr: stopped; what is done is kept in" in capsys.readouterr().err
