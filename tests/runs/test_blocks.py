@@ -32,7 +32,7 @@ def larger():
 @pytest.fixture
 def bare(monkeypatch):
     """Leave the pictures out: they are the same whichever way the numbers came."""
-    for module in ("magxr.runs.blocks", "magxr.runs.pipeline"):
+    for module in ("magxr.runs.finish", "magxr.runs.pipeline"):
         monkeypatch.setattr(f"{module}.present", lambda found, folder: ("none.html", [], "none"))
 
 
