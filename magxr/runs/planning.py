@@ -46,7 +46,7 @@ def planned(
     """Cut all stores into blocks, and build every stage once, so that what does not fit is refused here."""
     longest = config.chunk or LONGEST
     cells, grid = anomaly(source), maps["anomaly"]
-    same = cells.sizes == grid.sizes and all(cells[d].equals(grid[d]) for d in cells.dims)
+    same = cells.sizes == grid.sizes and all(cells.indexes[d].equals(grid.indexes[d]) for d in cells.dims)
     blocks = {SOURCE: even_blocks(cells.sizes, longest), MAPS: even_blocks(grid.sizes, longest)}
     blocks[FILLED] = blocks[SOURCE]
     spacing = None if same else method.spacing_of(source, config)
