@@ -185,6 +185,13 @@ def test_maps_without_a_spectrum():
 
 
 def test_names_of_the_package():
-    assert dir(studies) == ["gap_closing", "hallucination", "pick_recall"]
+    assert dir(studies) == [
+        "cutoffs",
+        "gap_closing",
+        "hallucination",
+        "neighbours",
+        "pick_recall",
+        "window_sizes",
+    ]
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         studies.nonsense  # noqa: B018

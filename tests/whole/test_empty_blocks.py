@@ -119,7 +119,7 @@ def test_a_map_with_empty_blocks_is_the_map(name):
 
 
 def test_no_windows_are_cut_where_none_has_an_answer(monkeypatch):
-    monkeypatch.setattr("magxr.steps.sweep.stream", unseen)
+    monkeypatch.setattr("magxr.steps.sweep.planned", unseen)
     monkeypatch.setattr("magxr.kernels.spectrum.waves", unseen)
     da = wavy_sea_floor((60, 80)).chunk(-1)
     few = da.where(da.lat < da.lat[3])  # some values, but too few for an answer
