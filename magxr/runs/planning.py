@@ -53,8 +53,7 @@ def planned(
     plan = Plan(folder, "", config, spec, spacing, blocks)
     templates = {SOURCE: source, MAPS: maps}
     if not same:
-        filled = method.gridded(source, config, None)
-        templates[FILLED] = filled.rename({anomaly(filled).name: "gridded"})
+        templates[FILLED] = stages(plan)[0].build(source, plan)
     out = method.predicted(blank(maps, blocks[MAPS]), config, spec)
     wide = DENSE if config.mode != "windows" else 1
     likely = {str(d): max(1, wide * n // config.stride) for d, n in blocks[MAPS].items()}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from magxr.labelled import anomaly
 from magxr.runs import method
+from magxr.steps.doubts import DOUBTS
 from magxr.steps.gridding import grid
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Stage:
 
 def stages(plan: Plan) -> list[Stage]:
     """Return the stages of a run in their order."""
-    doubts = ("spread", "prediction_set", "novelty") if plan.config.doubt else ()
+    doubts = tuple(DOUBTS) if plan.config.doubt else ()
     on_cells = ("gridded", "filled")
     if plan.spacing is None:
         first = [Stage("grid", SOURCE, MAPS, on_cells, _gridded)]
