@@ -1,8 +1,11 @@
 """Shared fixtures: real data by environment variable, small grids, hypothesis profiles."""
 
+import gc
 import os
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -22,3 +25,19 @@ def real_data() -> Path:
     if not path.is_dir():
         pytest.fail(f"MAGXR_TEST_DATA={folder} is not a folder")
     return path
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forgotten_networks():
+    """Forget networks after a module once they take gigabytes: a process keeps every one that it ran."""
+    yield
+    worker = sys.modules.get("magxr.models.worker")
+    if worker is None or psutil.Process().memory_info().rss < 3 * 2**30:
+        return
+    for module in (worker, sys.modules.get("magxr.models.dense")):
+        if module is not None:
+            module._networks.clear()
+    worker._models.clear()
+    if keras := sys.modules.get("keras"):
+        keras.utils.clear_session()
+    gc.collect()

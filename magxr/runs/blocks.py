@@ -109,11 +109,10 @@ def laid_out(plan: Plan, source: xr.Dataset, templates: Mapping[str, xr.Dataset]
 
 
 def _run_stage(plan: Plan, stage: Stage, ledger: Ledger, workers: Crew, progress: bool) -> Tally:
-    ready(plan, stage, ledger)
+    tally = Tally(statistics=ready(plan, stage, ledger))
     wanted = numbers(plan, stage)
     meter = Meter(stage.name) if progress else None
     items = [(plan, stage.name, number) for number in wanted]
-    tally = Tally()
     try:
         with closing(workers.each(make_block, items)) as results:
             for entry in results:

@@ -21,6 +21,16 @@ ATTEMPTS = 10
 """Workers of this machine that a block may lose before the run gives up: one that needs too much memory kills
 every one. A cluster has a rule of its own, distributed.scheduler.allowed-failures (3)."""
 
+RULES = {
+    "distributed.scheduler.allowed-failures": ATTEMPTS,
+    # a worker that dies before it has begun is not begun anew: with none left a run would wait for ever
+    "distributed.scheduler.no-workers-timeout": "60s",
+    # 15 s after a death distributed looks for the new worker, and gives its place up for good where that one
+    # has just died too
+    "distributed.deploy.lost-worker-timeout": "1d",
+}
+"""How Dask treats workers of this machine that die."""
+
 
 class Crew:
     """Calls a function for many items and hands over each result as it comes.
@@ -166,12 +176,7 @@ def _processes(count: int) -> Iterator[str]:
         raise MissingExtraError(package, extra, "computing in processes, block by block,") from error
     import dask
 
-    rules = {
-        "distributed.scheduler.allowed-failures": ATTEMPTS,
-        # a worker that dies before it has begun is not begun anew: with none left a run would wait for ever
-        "distributed.scheduler.no-workers-timeout": "60s",
-    }
-    with dask.config.set(rules):
+    with dask.config.set(RULES):
         cluster = LocalCluster(
             n_workers=count,
             threads_per_worker=1,

@@ -52,6 +52,8 @@ class Tally:
     """Without a single value."""
     seconds: float = 0.0
     """Spent in making them, summed over workers: reading, computing, writing, signing."""
+    statistics: float = 0.0
+    """Seconds spent before them on what all blocks share: quartiles, bases, extremes."""
 
     def add(self, entry: Mapping[str, Any]) -> None:
         """Count one entry of the ledger."""

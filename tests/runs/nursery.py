@@ -4,6 +4,7 @@ Reads commands from standard input and answers on standard output, one JSON obje
 """
 
 import contextlib
+import faulthandler
 import importlib
 import json
 import os
@@ -13,6 +14,9 @@ import subprocess
 import sys
 import traceback
 from pathlib import Path
+
+PATIENCE = 300
+"""Seconds after which a run of these tests says where it hangs, and ends."""
 
 
 def main():
@@ -69,6 +73,7 @@ COMMANDS = {f.__name__: f for f in (load, start, wait, mount, copy)}
 def _child(region, out, report, changes, deadly, names):
     status = 1
     found = {"made": []}
+    faulthandler.dump_traceback_later(PATIENCE, exit=True)
     try:
         import magxr
         from magxr.errors import MagxrError

@@ -25,6 +25,7 @@ from magxr.cli import main
 from magxr.errors import ChunkError, StoreError
 from magxr.io.template import checksum, lay_out, read_region, write_block
 from magxr.runs import blocks
+from magxr.runs.crew import RULES
 from magxr.runs.ledger import of_output
 from magxr.synthetic.seafloor import demo_region
 from tests.runs.test_blocks import assert_same_stores
@@ -156,8 +157,9 @@ def cluster():
     import dask
     from distributed import LocalCluster
 
+    rules = RULES | {"distributed.scheduler.allowed-failures": 1, "distributed.logging.distributed": 50}
     with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 1, "distributed.logging.distributed": 50}),
+        dask.config.set(rules),
         LocalCluster(n_workers=2, threads_per_worker=1, **LOCAL) as made,
     ):
         yield made
@@ -165,18 +167,25 @@ def cluster():
 
 def standing(cluster):
     """Return the nannies of workers that have begun: distributed begins none anew that dies before."""
-    nannies = [nanny for nanny in cluster.workers.values() if nanny.process is not None]
-    return [nanny for nanny in nannies if nanny.process.status.name == "running"]
+    nannies = [(nanny, nanny.process) for nanny in cluster.workers.values()]
+    return [nanny for nanny, process in nannies if process and process.status.name == "running"]
 
 
-def kill_one(cluster, choose):
-    """Kill a worker; return whether it had something to do."""
-    nanny = choose(standing(cluster))
-    state = cluster.scheduler.workers.get(nanny.worker_address)
-    busy = state is not None and bool(state.processing)
+def busy(cluster):
+    """Return the nannies of workers that have something to do."""
+    states = [(nanny, cluster.scheduler.workers.get(nanny.worker_address)) for nanny in standing(cluster)]
+    return [nanny for nanny, state in states if state is not None and state.processing]
+
+
+def kill_one(cluster, choose, at_work):
+    """Kill a worker, or with ``at_work`` the next that has something to do; return whether it had."""
+    end = time.monotonic() + 5
+    while not (found := busy(cluster)) and at_work and time.monotonic() < end:
+        time.sleep(0.001)
+    nanny = choose(found if found and at_work else standing(cluster))
     with contextlib.suppress(ProcessLookupError):
         os.kill(nanny.pid, signal.SIGKILL)
-    return busy
+    return nanny in found
 
 
 def test_workers_killed_at_random_moments(cluster, sea, whole, tmp_path, bare):
@@ -193,14 +202,15 @@ def test_workers_killed_at_random_moments(cluster, sea, whole, tmp_path, bare):
         out = tmp_path / f"{number}.zarr"
         until(lambda: standing(cluster))
         moment = luck.uniform(0.1, 0.9) * lasts
-        timer = threading.Timer(moment, lambda: hit.append(kill_one(cluster, luck.choice)))
+        at_work = number % 2 == 0  # many a moment passes between blocks
+        timer = threading.Timer(moment, lambda w=at_work: hit.append(kill_one(cluster, luck.choice, w)))
         timer.start()
         run(out)
         timer.join()
         assert_equal(out, whole)
         assert not of_output(out).folder.exists()
     assert len(hit) == 20
-    assert sum(hit) >= 6  # busy when they were killed
+    assert sum(hit) >= 6  # had something to do when they were killed
 
 
 def test_a_block_that_kills_every_worker(cluster, sea, tmp_path, bare):
@@ -209,9 +219,15 @@ def test_a_block_that_kills_every_worker(cluster, sea, tmp_path, bare):
     class Deadly(SchedulerPlugin):
         def transition(self, key, start, finish, *_, **__):
             if finish == "processing" and re.fullmatch(r"magxr-block-.*-2", str(key)):
-                where = cluster.scheduler.tasks[key].processing_on.address
-                mine = [n.pid for n in cluster.workers.values() if n.worker_address == where]
-                os.kill(mine[0], signal.SIGKILL)
+                self.strike(cluster.scheduler.tasks[key].processing_on.address)
+
+        def strike(self, where):
+            """Kill the worker there, but not before its nanny knows that it has begun: see `standing`."""
+            struck = [nanny.pid for nanny in standing(cluster) if nanny.worker_address == where]
+            if struck:
+                os.kill(struck[0], signal.SIGKILL)
+            elif where in cluster.scheduler.workers and "deadly" in cluster.scheduler.plugins:
+                cluster.loop.call_later(0.005, self.strike, where)
 
     out = tmp_path / "out.zarr"
     until(lambda: standing(cluster))
