@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from magxr.chunked.halo import map_halo
 from magxr.chunked.plan import check_halo, is_chunked, log
+from magxr.chunked.streaming import streaming
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -68,8 +69,10 @@ def plan_exchanges(
         The fewest groups, of as equal numbers of steps as can be, whose halo fits into the smallest chunk
         and whose work on halos is at most `REDUNDANT`. Between two exchanges every block waits for its
         neighbours, so that a generation of blocks must be held in memory or spilled; blocks that
-        exchange once stream from store to store.
+        exchange once stream from store to store. For single blocks (`magxr.chunked.streaming.one_by_one`)
+        the limit on work does not hold: each would make the generation before of all its neighbours.
     """
+    most = REDUNDANT if streaming() else math.inf
     axes = [axis for axis, sizes in enumerate(chunks) if len(sizes) > 1 or (wrap and axis == 1)]
     smallest = {axis: min(chunks[axis]) for axis in axes}
     sides = {axis: max(chunks[axis]) for axis in axes}
@@ -79,7 +82,7 @@ def plan_exchanges(
             b - a == 1
             or (
                 all(sum(r[axis] for r in reaches[a:b]) <= smallest[axis] for axis in axes)
-                and redundant(reaches[a:b], sides) <= REDUNDANT
+                and redundant(reaches[a:b], sides) <= most
             )
             for a, b in groups
         )

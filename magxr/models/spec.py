@@ -116,6 +116,11 @@ class ModelSpec:
             raise ModelError(msg)
         return path
 
+    @property
+    def network(self) -> bool:
+        """Whether it runs a network, and is not measured with NumPy and SciPy."""
+        return self.head == "cnn" or kind_of(self.features).measured is None
+
     def trunk_file(self) -> Path:
         """Return the trunk's weights file; see `Backbone.weights_file`."""
         return backbone(self.trunk).weights_file(self.trunk_weights)
@@ -140,14 +145,10 @@ class ModelSpec:
             weights.check_hash(self.doubt_file(), self.doubt_sha256)
         if self.dense_sha256 is not None:
             weights.check_hash(*self.dense_head())
-        if self.head == "cnn":
+        if self.network and self.head != "cnn":
+            backbone(self.trunk).check(self.trunk_file(), self.trunk_sha256)
+        if self.network:
             engine.check_installed()
-            return
-        if kind_of(self.features).measured is not None:
-            return  # numpy and scipy, which are always here
-        trunk = self.trunk_file()
-        backbone(self.trunk).check(trunk, self.trunk_sha256)
-        engine.check_installed()
 
 
 def load(model: str | Path | ModelSpec = "default") -> ModelSpec:

@@ -179,7 +179,7 @@ def estimate(
         answered=enough,
         shared=sum(_shared(config, name, took, piece, grid.shape) for name, took in piece.shared.items()),
         workers=count,
-        bytes_per_worker=memory.needed(math.prod(block), 1, network=_operations(spec) > 0),
+        bytes_per_worker=memory.needed(math.prod(block), 1, network=spec.network),
         stored=int(piece.stored * math.prod(grid.shape)),
         gpu_seconds=enough * _operations(spec) / (gpu_tflops * 1e12),
         rate=gpu_tflops,

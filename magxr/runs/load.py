@@ -11,6 +11,7 @@ from scipy.ndimage import uniform_filter
 
 from magxr.chunked.coarsen import coarsen
 from magxr.chunked.exchange import plan_exchanges
+from magxr.chunked.streaming import one_by_one
 from magxr.kernels.windows import centres
 from magxr.labelled import anomaly, canonical
 from magxr.runs.stages import chunks_read
@@ -124,4 +125,5 @@ def _redundant(config: RunConfig, sides: list[int], alone: list[bool]) -> float:
     reach = math.ceil(3 * sigma) + math.ceil(3 * rho) + 1
     steps, reach = (3, reach + 2) if config.scheme == "fed" else (config.steps, reach)
     chunks = [(side,) if one else (side, side, side) for side, one in zip(sides, alone, strict=True)]
-    return plan_exchanges(chunks, [(reach, reach)] * steps).redundant
+    with one_by_one():
+        return plan_exchanges(chunks, [(reach, reach)] * steps).redundant

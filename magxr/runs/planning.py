@@ -16,7 +16,6 @@ from magxr.chunked.fold import fold
 from magxr.chunked.plan import is_chunked
 from magxr.chunked.quantiles import check_extent, extremes
 from magxr.labelled import anomaly, canonical
-from magxr.models.trained import NO_TRUNK
 from magxr.runs import memory, method
 from magxr.runs.cluster import LOCAL
 from magxr.runs.crew import workers_of
@@ -73,8 +72,7 @@ def _check_memory(plan: Plan) -> None:
         count = workers_of(scheduler)
         largest = max((plan.blocks[name] for name in (SOURCE, MAPS)), key=lambda b: math.prod(b.values()))
         processes = count if scheduler == "processes" else 1
-        network = plan.spec.trunk != NO_TRUNK or plan.spec.head == "cnn"
-        memory.check(tuple(largest.values()), count, processes, network=network)
+        memory.check(tuple(largest.values()), count, processes, network=plan.spec.network)
 
 
 def blank(ds: xr.Dataset, blocks: Mapping[str, int]) -> xr.Dataset:

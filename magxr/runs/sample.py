@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.ndimage import uniform_filter
 
 from magxr.io import store
 from magxr.labelled import anomaly, canonical
@@ -29,8 +30,10 @@ if TYPE_CHECKING:
 
 SIDE = 640
 """Side of the piece, cells of the working grid; never less than holds a few windows."""
-WINDOWS = 5
-"""Windows along a side of the piece."""
+WINDOWS = 13
+"""Windows along a side of the piece, enough for what a block costs by itself not to count."""
+NETWORK_WINDOWS = 5
+"""The same for a network, of which one window takes tenths of a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ class Sample:
 
 
 def sample(config: RunConfig, spec: ModelSpec, source: xr.Dataset, share: np.ndarray) -> Sample:
-    """Take a piece of the map from where it has most values, and run all stages on it, in this thread.
+    """Take a piece of the map that has as many gaps as others, and run all stages on it, in this thread.
 
     Parameters
     ----------
@@ -70,7 +73,7 @@ def sample(config: RunConfig, spec: ModelSpec, source: xr.Dataset, share: np.nda
     """
     piece = _piece(config, spec, source, share)
     rows, columns = (n for n in anomaly(piece).shape)
-    stride = _stride(spec.window)
+    stride = _stride(spec.window, NETWORK_WINDOWS if spec.network else WINDOWS)
     with tempfile.TemporaryDirectory(prefix="magxr-estimate-") as folder:
         small = replace(
             config, out=Path(folder) / "sample.zarr", chunk=10**6, stride=stride, neighbours=1, bounds=None,
@@ -107,7 +110,10 @@ def sample(config: RunConfig, spec: ModelSpec, source: xr.Dataset, share: np.nda
 
 
 def _piece(config: RunConfig, spec: ModelSpec, source: xr.Dataset, share: np.ndarray) -> xr.Dataset:
-    """Return the part of the source around the place that has most values, in memory, in one chunk."""
+    """Return a part of the source, in memory, in one chunk.
+
+    It has about as many values as all such parts that have enough for windows, in the middle of it.
+    """
     da = anomaly(source)
     _, grid, _ = canonical(da)
     spacing = method.spacing_of(source, config)
@@ -115,7 +121,11 @@ def _piece(config: RunConfig, spec: ModelSpec, source: xr.Dataset, share: np.nda
     ratio = 1.0 if new is None else new[0] / grid.spacing[0]
     side = math.ceil(max(SIDE, spec.window + 2 * config.stride) * ratio)
     slices = {}
-    place = np.unravel_index(int(np.argmax(share)), share.shape)
+    sides = [max(1, round(side * n / size)) for n, size in zip(share.shape, da.shape, strict=True)]
+    around = uniform_filter(share, size=sides, mode="nearest")
+    usable = around >= min(1.0 - config.max_missing, float(around.max()))
+    unlike = np.where(usable, np.abs(around - around[usable].mean()), np.inf)
+    place = np.unravel_index(int(np.argmin(unlike)), share.shape)
     for dim, n, parts in zip(da.dims, place, share.shape, strict=True):
         size = da.sizes[dim]
         middle = round((n + 0.5) * size / parts)
@@ -124,7 +134,7 @@ def _piece(config: RunConfig, spec: ModelSpec, source: xr.Dataset, share: np.nda
     return source.isel(slices).load().chunk(-1)
 
 
-def _stride(window: int) -> int:
-    """Return a stride that puts a few windows into the piece, as even or odd as the window."""
-    wide = max(1, (SIDE - window) // (WINDOWS - 1))
+def _stride(window: int, count: int) -> int:
+    """Return a stride that puts so many windows along the piece, as even or odd as the window."""
+    wide = max(1, (SIDE - window) // (count - 1))
     return max(1, min(window, wide - (window - wide) % 2))

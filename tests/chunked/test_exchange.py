@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from magxr.chunked.exchange import REDUNDANT, plan_exchanges, redundant, step_blocks
 from magxr.chunked.halo import map_halo
+from magxr.chunked.streaming import one_by_one
 from magxr.errors import ChunkError
 from magxr.testing import nothing_computes, random_chunks
 
@@ -54,6 +55,10 @@ def test_usual_chunks_exchange_seldom():
     assert counts(((100, 40), (100, 40)), 16, 5) == [2, 2, 1]
     assert counts(((4000,), (4000,)), 16, 20) == [20]
     assert redundant([(16, 16)] * 20, {0: 2048, 1: 2048}) == pytest.approx(0.327, abs=1e-3)
+    # Of single blocks each would make what its neighbours were before the last exchange.
+    with one_by_one():
+        assert counts(((500,) * 4, (500,) * 4), 16, 20) == [20]
+        assert counts(((200,) * 4, (200,) * 4), 16, 20) == [10, 10]
     # Work left on the halo shrinks by what the steps still to come look at: 0 in the last.
     assert redundant([(5, 1), (2, 7)], {0: 100, 1: 50}) == pytest.approx((1.04 * 1.28 + 1) / 2 - 1)
 

@@ -7,6 +7,10 @@ import magxr
 from magxr.cli import main
 from magxr.errors import ChunkError, GridError, ParameterError
 from magxr.io import store
+from magxr.models.spec import load
+from magxr.runs import sample
+from magxr.runs.config import configure
+from magxr.runs.load import known_share
 from magxr.synthetic.seafloor import demo_region
 
 SMALL = {"stride": 30, "steps": 2, "chunk": 220}
@@ -46,6 +50,19 @@ def test_the_table_says_it_all(told):
     assert told.core_hours == pytest.approx(told.core_seconds / 3600)
     halos = {stage.name: stage.halo for stage in told.stages}
     assert min(halos["diffuse"], halos["structure"]) > halos["grid"] == 0
+
+
+def test_the_piece_that_is_timed_has_gaps_as_the_map_does():
+    rough = demo_region((700, 2600), chunks=(700, 650))[["anomaly"]].load()
+    holes = np.random.default_rng(1).random(rough.anomaly.shape) < np.linspace(-0.1, 0.2, 2600)
+    rough["anomaly"] = rough.anomaly.where(~holes)
+    config = configure("(dataset)", "out.zarr", engine="blocks", **SMALL)
+    spec = load("default")
+    piece = sample._piece(config, spec, rough, known_share(rough, spec.window))
+    assert piece.anomaly.shape == (640, 640)
+    assert float(piece.anomaly.isnull().mean()) == pytest.approx(
+        float(rough.anomaly.isnull().mean()), abs=0.03
+    )
 
 
 def test_workers_share_the_time(region):
