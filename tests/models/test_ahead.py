@@ -109,6 +109,8 @@ import os, signal, threading, time
 from contextlib import closing
 from magxr.models.ahead import ahead
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background of a shell it would be ignored
+
 def items():
     yield 1
     threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
