@@ -121,10 +121,9 @@ def once(arcmin: float, folder: Path, queue: multiprocessing.Queue, changes: dic
     told = {"wall": time.perf_counter() - began, "peak": peak.stop(), "seconds": result.seconds}
     looped = {k: result.seconds[k] - tally.statistics for k, tally in result.blocks.items()}
     told |= {"blocks": {k: tally.blocks for k, tally in result.blocks.items()}, "looped": looped}
-    told["idle"] = {
-        k: workers_of(changes["scheduler"]) * looped[k] - t.seconds for k, t in result.blocks.items()
-    }
-    queue.put(told | {"workers": workers_of(changes["scheduler"]), "headline": result.headline})
+    count = workers_of(changes["scheduler"])
+    told["idle"] = {k: count * looped[k] - tally.seconds for k, tally in result.blocks.items()}
+    queue.put(told | {"workers": count, "headline": result.headline})
 
 
 def foretell(path: Path, changes: dict) -> None:

@@ -40,7 +40,7 @@ def available() -> int:
 def give_back() -> None:
     """Give what was freed back to the system: the C library of Linux keeps what threads have used once.
 
-    Between stages it is a third of the memory of a run over the globe.
+    Between stages that takes a fifth off the peak of a run over a globe of 2 arc minutes.
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
     if trim is not None:
