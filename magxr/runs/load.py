@@ -99,7 +99,7 @@ def work(plan: Plan, stage: Stage, shape: tuple[int, ...]) -> float:
     if stage.name == "denoise" and config.denoise == "tile":
         half = TILE // 2
         tiles = [
-            (side - TILE) / half + 1 if one else (side + TILE - 1) / half
+            math.ceil((side - TILE) / half) + 1 if one else (side + TILE - 1) / half
             for side, one in zip(ends, alone, strict=True)
         ]
         return blocks * math.prod(tiles)
