@@ -6,8 +6,10 @@
     python benchmarks/windows.py threads   # a map of windows, one Dask thread against two
     python benchmarks/windows.py slices    # cutting a window: xbatcher's batches against its plan
     python benchmarks/windows.py network   # the model "transfer" on a block against its bare trunk
+    python benchmarks/windows.py device    # windows cut in memory and sent, against cut where the network is
 
 Prints figures, asserts nothing. What is compared takes turns, round by round. ``network`` runs the trunk.
+``device`` is for a GPU; without one it compares on the processor, where magxr cuts windows in memory.
 """
 
 from __future__ import annotations
@@ -155,11 +157,48 @@ def network(given):
     )
 
 
+def device(given):
+    from magxr.kernels.minmax import minmax
+    from magxr.models import engine
+    from magxr.models.ondevice import Slicer
+
+    batch, ops = given.batch or 8, engine.start().ops
+    holed = surveyed(WINDOW + 190, WINDOW + 190).values.astype("f4")
+    rows, columns = (np.ravel(a) for a in np.meshgrid(*2 * [np.arange(0, 191, 10)], indexing="ij"))
+    cut = [slice(n, n + batch) for n in range(0, len(rows), batch)]
+
+    def wait(images):
+        return float(ops.max(images))  # one number comes back
+
+    def in_memory(block):
+        for now in cut:
+            places = zip(rows[now], columns[now], strict=True)
+            windows = np.stack([block[r : r + WINDOW, c : c + WINDOW] for r, c in places])
+            wait(ops.convert_to_tensor(minmax(windows)))
+
+    def there(block):
+        slicer = Slicer(ops, block, WINDOW, batch)
+        for now in cut:
+            wait(slicer(rows[now], columns[now]).images)
+
+    for name, block in {"with gaps": holed, "whole": np.nan_to_num(holed)}.items():
+        memory, ours = rounds(
+            given.rounds, memory=lambda b=block: in_memory(b), there=lambda b=block: there(b)
+        )
+        each = 1e3 / len(rows)
+        print(
+            f"{len(rows)} windows {name} in batches of {batch} on {ops.zeros(()).device}: cut in "
+            f"memory and sent {np.median(memory) * each:.2f} ms a window, cut there "
+            f"{np.median(ours) * each:.2f} (medians of {given.rounds} rounds in turn): "
+            f"{np.median(memory / ours):.2f} times as fast"
+        )
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    what = {"numbers": numbers, "threads": threads, "slices": slices, "network": network}
+    what = {"numbers": numbers, "threads": threads, "slices": slices, "network": network, "device": device}
     parser.add_argument("what", choices=what)
     parser.add_argument("--windows", type=int)
     parser.add_argument("--batch", type=int)

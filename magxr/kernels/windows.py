@@ -105,6 +105,14 @@ def centres(cells: int, size: int, stride: int, *, wrap: bool = False, anchor: i
     return Centres(size, stride, cells, first, count, (min(lo, count), max(hi, min(lo, count))))
 
 
+def integral(marked: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Count the marked cells south and west of every corner of the cells, shape (height + 1, width + 1)."""
+    sums = np.zeros((marked.shape[0] + 1, marked.shape[1] + 1), dtype=np.int64)
+    np.cumsum(marked, axis=0, out=sums[1:, 1:])
+    np.cumsum(sums[1:, 1:], axis=1, out=sums[1:, 1:])
+    return sums
+
+
 def box_counts(
     marked: NDArray[np.bool_], size: int, rows: NDArray[np.int64], columns: NDArray[np.int64]
 ) -> NDArray[np.int64]:
@@ -122,9 +130,7 @@ def box_counts(
     -------
     (m, n) int64
     """
-    sums = np.zeros((marked.shape[0] + 1, marked.shape[1] + 1), dtype=np.int64)
-    np.cumsum(marked, axis=0, out=sums[1:, 1:])
-    np.cumsum(sums[1:, 1:], axis=1, out=sums[1:, 1:])
+    sums = integral(marked)
     south, north = sums[rows], sums[rows + size]
     counts: NDArray[np.int64] = (
         north[:, columns + size] - north[:, columns] - south[:, columns + size] + south[:, columns]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -22,8 +22,9 @@ T = TypeVar("T")
 class Ready:
     """A batch as the network takes it."""
 
-    images: NDArray[np.float32]
-    """Scaled windows of shape (batch, size, size, 1), the last ones 0 where there were fewer."""
+    images: Any
+    """Scaled windows of shape (batch, size, size, 1), float32, in memory or on the network's device; what
+    the last ones hold where there were fewer does not matter."""
     count: int
     """How many are windows."""
 

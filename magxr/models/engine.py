@@ -104,8 +104,13 @@ def _set_up_torch() -> None:
     torch.backends.cuda.matmul.allow_tf32 = False
 
 
-def compiled(model: Any) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
-    """Return a function from one numpy batch to one numpy batch, compiled once for its fixed shape.
+def accelerated() -> bool:
+    """Tell whether networks run on a device other than the processor, such as a GPU."""
+    return "cpu" not in str(start().ops.zeros(()).device).lower()
+
+
+def compiled(model: Any) -> Callable[[Any], NDArray[np.float32]]:
+    """Return a function from one batch, in memory or on the device, to one numpy batch, compiled once.
 
     `keras.Model.predict_on_batch` is ``model(x, training=False)`` in the backend's own compiled form, made
     once and kept, without the data pipeline that makes `predict` leak when called in a loop.
@@ -116,7 +121,7 @@ def compiled(model: Any) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]
     # TensorFlow's XLA compiles convolutions for CPU without oneDNN; JAX has no other compiler
     model.compile(jit_compile=keras.backend.backend() == "jax")
 
-    def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+    def run(batch: Any) -> NDArray[np.float32]:
         return np.asarray(model.predict_on_batch(batch), dtype=np.float32)
 
     return run

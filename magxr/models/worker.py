@@ -34,7 +34,7 @@ Key = tuple[str, ...]
 class _Network:
     """A compiled network; calls from several threads take turns."""
 
-    run: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+    run: Callable[[Any], NDArray[np.float32]]
     turn: threading.Lock = field(default_factory=threading.Lock)
 
 

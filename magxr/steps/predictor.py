@@ -61,6 +61,12 @@ class _Loaded:
 
         return prepare(self.spec, windows)
 
+    def slicer(self, block: NDArray[np.float32]) -> Any:
+        """Put a block where the network runs, to cut windows there; None where they are cut in memory."""
+        from magxr.models.ondevice import slicer
+
+        return slicer(self.spec, block)
+
     def check_doubt(self) -> None:
         """Refuse a model that does not know how sure it is, before any work."""
         self.spec.doubt_file()

@@ -162,12 +162,20 @@ def asked(
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
     """Yield the numbers of the windows of every batch, counted row by row, and what the model says of them.
 
-    While the model is at one batch the next is cut out, and prepared if the model can (``prepare``).
+    While the model is at one batch the next is cut out, and prepared if the model can (``prepare``). A model
+    on a device of its own may take the block as a whole, and cut there (``slicer``).
     """
+    if not wanted.size:
+        return
     windows = planned(clean, size, stride)
     prepare = getattr(predictor, "prepare", None)
+    slicer = getattr(predictor, "slicer", None)
+    there = None if slicer is None else slicer(clean)
 
     def cut(now: NDArray[np.intp]) -> tuple[NDArray[np.intp], Any]:
+        if there is not None:
+            rows, columns = np.array([(windows[k][0].start, windows[k][1].start) for k in now]).T
+            return now, there(rows, columns)
         images = np.stack([clean[windows[k]] for k in now])
         return now, images if prepare is None else prepare(images)
 
