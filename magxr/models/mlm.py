@@ -81,6 +81,7 @@ def item(card: Mapping[str, Any], *, head_bytes: int) -> dict[str, Any]:
                 "roles": ["mlm:model", "mlm:weights"],
                 "mlm:artifact_type": "numpy.savez",
             },
+            **_beside(spec),
             "card": {
                 "href": "./card.json",
                 "type": "application/json",
@@ -88,6 +89,22 @@ def item(card: Mapping[str, Any], *, head_bytes: int) -> dict[str, Any]:
                 "roles": ["metadata"],
             },
         },
+    }
+
+
+def _beside(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the files that a model may have besides its head."""
+    titles = {"dense": "Weights of a head for the dense form", "doubt": "What makes doubt of its answers"}
+    roles = {"dense": ["mlm:weights"], "doubt": ["metadata"]}
+    return {
+        name: {
+            "href": f"./{name}.npz",
+            "type": "application/octet-stream",
+            "title": f"{title}, SHA-256 {spec[f'{name}_sha256']}",
+            "roles": roles[name],
+        }
+        for name, title in titles.items()
+        if spec.get(f"{name}_sha256")
     }
 
 

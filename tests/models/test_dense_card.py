@@ -1,5 +1,6 @@
 """A model with a head for each form: written, read, checked by hash, refused where they do not fit."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,6 +44,9 @@ def test_both_heads_are_written_and_read(pair, tmp_path):
     assert "## Dense form" in text
     assert made.dense_sha256 in text
     assert spec.card(tmp_path / "both")["dense"]["head"] == "pooled"
+    assets = json.loads((tmp_path / "both" / "mlm.json").read_text())["assets"]
+    assert made.dense_sha256 in assets["dense"]["title"]
+    assert (tmp_path / "both" / assets["dense"]["href"]).is_file()
 
 
 def test_a_changed_or_missing_second_head_is_refused(pair, tmp_path):
