@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from magxr.chunked.neighbours import nothing
 from magxr.chunked.plan import is_chunked
+from magxr.chunked.streaming import streaming
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -124,7 +126,8 @@ def map_regions(
     -------
     numpy or Dask array
         Lazy if one of ``arrays`` is; nothing is computed. One task per block runs the kernel, one task per
-        touched chunk cuts its piece.
+        touched chunk cuts its piece. Computed as a whole, blocks get their pieces in the order of ``jobs``,
+        so that arrays which are made on the way are held row by row.
     """
     dtype = np.dtype(dtype)
     # Bound here, so that Dask never looks for task keys among the arguments.
@@ -160,10 +163,11 @@ def _graph(
     # Bytes, since Dask would walk through ten thousand jobs by itself for many seconds.
     content = pickle.dumps(sorted(jobs.items()), protocol=5)
     names = [a.name for a in (*lazy, *beside)]
-    token = tokenize(kernel, names, content, chunks, str(dtype))
-    name, piece = f"magxr-{step}-{token}", f"magxr-{step}-cut-{token}"
+    token = tokenize(kernel, names, content, chunks, str(dtype), streaming())
+    name, piece, turn = (f"magxr-{step}-{what}{token}" for what in ("", "cut-", "turn-"))
     edges = [[np.cumsum([0, *sizes]) for sizes in a.chunks[:2]] for a in lazy]
     tasks: dict[Any, Any] = {}
+    before: Any = None
     for number, job in jobs.items():
         blocks = []
         if job.rows is not None and job.columns is not None:
@@ -178,7 +182,10 @@ def _graph(
                     grid.append(line)
                 blocks.append(grid)
         own = [(b.name, *number) for b in beside] if blocks else []
-        tasks[name, *number] = (_made, kernel, blocks, own, job, dtype)
+        if blocks and streaming():
+            tasks[turn, *number] = (nothing, blocks, before)
+            before = (turn, *number)
+        tasks[name, *number] = (_made, kernel, blocks, own, job, dtype, before)
     graph = HighLevelGraph.from_collections(name, tasks, dependencies=[*lazy, *beside])
     return da.Array(graph, name, chunks, dtype=dtype, meta=np.empty((0,) * len(chunks), dtype=dtype))
 
@@ -202,6 +209,7 @@ def _made(
     beside: list[NDArray[Any]],
     job: Job,
     dtype: np.dtype[Any],
+    _: None,
 ) -> NDArray[Any]:
     if job.rows is None or job.columns is None:
         return np.ascontiguousarray(kernel(**job.told), dtype=dtype)

@@ -62,7 +62,8 @@ def dense_cells(values: Any, axes: tuple[Lattice, Lattice], trunk: DenseTrunk, w
     -------
     numpy or Dask array of float32, shape (rows, columns, channels)
         Lazy if ``values`` is: two tasks a tile, and those that cut what they read. Dask holds 4 bytes for
-        each channel and cell, of both parts of the trunk, until the tiles around have been made.
+        each channel and cell, of both parts of the trunk, until the tiles around have been made: of four
+        rows of tiles of the first part and two of the second.
 
     Notes
     -----

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from magxr.chunked.blocks import Job, map_regions, output_chunks, reach
+from magxr.chunked.streaming import one_by_one
 from magxr.testing import nothing_computes, random_chunks
 
 
@@ -61,7 +62,26 @@ def test_one_kernel_task_a_block_and_few_pieces():
     own = [k for k in out.__dask_graph__() if str(k[0]).startswith("magxr-few")]
     kernels = [k for k in own if k[0] == out.name]
     assert len(kernels) == 8
-    assert len(own) - len(kernels) <= 2 * 8
+    turns = [k for k in own if str(k[0]).startswith("magxr-few-turn")]
+    assert len(turns) == 8
+    assert len(own) - len(kernels) - len(turns) <= 2 * 8
+
+
+def test_blocks_get_their_pieces_in_turn_unless_they_are_made_one_by_one():
+    x = da.ones((40, 40), chunks=10)
+    rows = reach(0, 5, 40, "mirror")
+    jobs = {(n,): Job(rows, reach(5 * n, 5 * n + 5, 40, "mirror"), {}) for n in range(8)}
+
+    def built():
+        return map_regions(lambda b: b[:1, 0], [x], jobs, chunks=((1,) * 8,), dtype="f8", step="few")
+
+    needs, turn = built().dask.get_all_dependencies(), built().name.replace("few-", "few-turn-")
+    assert all((turn, n - 1) in needs[turn, n] for n in range(1, 8))
+    assert all((turn, n) in needs[built().name, n] for n in range(8))
+    with one_by_one():
+        alone = built()
+    assert not [k for k in alone.__dask_graph__() if "turn" in str(k[0])]
+    np.testing.assert_array_equal(alone, built())
 
 
 def test_names_follow_content():

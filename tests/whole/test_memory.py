@@ -16,6 +16,8 @@ from dask.callbacks import Callback
 import magxr
 from magxr.kernels.diffusion import radius
 from magxr.kernels.gaps import reach
+from magxr.steps import dense_cells
+from magxr.steps.dense import DenseModel
 
 SIDE = 144
 """Cells along a chunk."""
@@ -90,3 +92,49 @@ def test_peak_of_a_fresh_process_is_bounded_and_flat(sizes):
     small, large = (float(peak) for peak in re.findall(r"peak ([\d.]+) GiB", done.stdout))
     assert large <= 0.5, done.stdout
     assert large <= 1.2 * small, done.stdout
+
+
+@pytest.fixture
+def idle_trunk(monkeypatch):
+    """Cells of the right size and number, and no network."""
+
+    def cells(part, channels):
+        def run(trunk, given, tile):
+            one = getattr(trunk.plan, part)
+            size = [(n - one.given(1)) // one.stride + 1 for n in given.shape[:2]]
+            return np.zeros((*size, trunk.channels[channels]), "f4")
+
+        return run
+
+    monkeypatch.setattr(dense_cells, "near_cells", cells("near", 0))
+    monkeypatch.setattr(dense_cells, "far_cells", cells("far", 1))
+    monkeypatch.setattr(dense_cells, "flat_cell", lambda trunk: np.zeros(trunk.channels[0], "f4"))
+    monkeypatch.setattr(
+        DenseModel, "answers", lambda model, cells, step, wanted: np.full(wanted.shape, 0.5, "f4")
+    )
+
+
+def dense_bytes_held(rows, columns):
+    """Classify so many chunks of 1024 cells in one pass; return the most that was held, bytes / 1024^2."""
+    shape = 1024 * rows, 1024 * columns
+    grid = xr.DataArray(
+        da.zeros(shape, chunks=1024, dtype="f4"),
+        {"lat": 0.005 * np.arange(shape[0]), "lon": 0.005 * np.arange(shape[1])},
+        ("lat", "lon"),
+        "anomaly",
+        {"units": "nT"},
+    )
+    answers = magxr.classify(grid, model="transfer", mode="dense", stride=8, check_spacing=False)
+    held = Held()
+    with held, dask.config.set(scheduler="sync"):
+        answers["linear_probability"].compute()
+    return held.most / 1024**2
+
+
+def test_in_one_pass_a_longer_map_takes_no_more_memory_and_a_wider_one_a_wider_row(idle_trunk):
+    short, long, wide = (dense_bytes_held(*chunks) for chunks in ((6, 3), (15, 3), (6, 6)))
+    assert long <= 1.1 * short  # tiles are cut evenly, so that those of the longer map are a little longer
+    # A column more: tiles of the first part from which one row of the second is made, twice as long and seen
+    # by the halo on either side; of the second the row that windows begin in and the next; 48 bytes a pixel.
+    near, far = 16 * 4, 32 * 2 * 2
+    assert wide - short <= 3 * (near + far)
