@@ -25,6 +25,7 @@ import multiprocessing
 import tempfile
 import threading
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,8 @@ def make(path: Path, arcmin: float) -> None:
 
 PART = (-60.0, -40.0, 30.0, 40.0)
 """West, south, east, north of what `paper` runs, degrees: an eighth of the cells up to LATITUDE."""
+PAPER = 0.72
+"""Spacing of the paper's maps, arc minutes."""
 GIVEN = {"denoise": "tile", "check_spacing": False, "max_latitude": LATITUDE}
 
 
@@ -109,8 +112,8 @@ class Peak:
         return self.bytes / 2**30
 
 
-def once(arcmin: float, folder: Path, queue: multiprocessing.Queue, changes: dict) -> None:
-    """Run one globe in a process of its own."""
+def once(arcmin: float, folder: Path, changes: dict) -> dict:
+    """Run one globe; return what it took."""
     import magxr
     from magxr.runs.crew import workers_of
 
@@ -123,14 +126,14 @@ def once(arcmin: float, folder: Path, queue: multiprocessing.Queue, changes: dic
     told |= {"blocks": {k: tally.blocks for k, tally in result.blocks.items()}, "looped": looped}
     count = workers_of(changes["scheduler"])
     told["idle"] = {k: count * looped[k] - tally.seconds for k, tally in result.blocks.items()}
-    queue.put(told | {"workers": count, "headline": result.headline})
+    return told | {"workers": count, "headline": result.headline}
 
 
 def foretell(path: Path, changes: dict) -> None:
     """Print what `magxr.estimate` says of the run, and of one that respaces the grid to the paper's 0.72'."""
     import magxr
 
-    whole = {k: v for k, v in changes.items() if k != "bounds"} | {"spacing": "0.72 arcmin"}
+    whole = {k: v for k, v in changes.items() if k != "bounds"} | {"spacing": f"{PAPER} arcmin"}
     for title, asked in {"this run": changes, "the globe at 0.72'": whole}.items():
         began = time.perf_counter()
         told = magxr.estimate(path, **GIVEN, **asked)
@@ -142,12 +145,10 @@ def measured(arcmin: float, folder: Path, changes: dict, estimate: bool) -> dict
     make(folder / f"globe-{arcmin:g}.zarr", arcmin)
     if estimate:
         foretell(folder / f"globe-{arcmin:g}.zarr", changes)
-    queue: multiprocessing.Queue = multiprocessing.get_context("spawn").Queue()
-    process = multiprocessing.get_context("spawn").Process(target=once, args=(arcmin, folder, queue, changes))
-    process.start()
-    told = queue.get()
-    process.join()
-    cells = 6667 * 7500 if "spacing" in changes else round(10800 / arcmin) * round(21600 / arcmin)
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as alone:
+        told = alone.submit(once, arcmin, folder, changes).result()
+    west, south, east, north = changes.get("bounds", (-180.0, -90.0, 180.0, 90.0))
+    cells = (east - west) * (north - south) * (60 / (PAPER if "spacing" in changes else arcmin)) ** 2
     told |= {"arcmin": arcmin, "megapixels": cells / 1e6, "changes": changes}
     print(f"{arcmin:g}': {cells / 1e6:.1f} Mpx in {told['wall'] / 60:.1f} min, peak {told['peak']:.2f} GiB")
     print("   " + "  ".join(f"{k} {v:.1f} s" for k, v in told["seconds"].items()))
@@ -173,7 +174,7 @@ def main() -> None:
     spacings = asked.arcmin or {"scale": [8.0, 4.0, 2.0]}.get(asked.what, [2.0])
     changes = {k: getattr(asked, k) for k in ("model", "stride", "scheduler", "chunk")}
     if asked.what == "paper":
-        changes |= {"spacing": "0.72 arcmin", "bounds": PART}
+        changes |= {"spacing": f"{PAPER} arcmin", "bounds": PART}
     with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
         found = [measured(arcmin, Path(folder), changes, asked.estimate) for arcmin in spacings]
     if asked.what == "paper":

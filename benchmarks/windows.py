@@ -158,36 +158,35 @@ def network(given):
 
 
 def device(given):
-    from magxr.kernels.minmax import minmax
     from magxr.models import engine
+    from magxr.models.ahead import ready
     from magxr.models.ondevice import Slicer
+    from magxr.steps.cutting import planned
 
     batch, ops = given.batch or 8, engine.start().ops
     holed = surveyed(WINDOW + 190, WINDOW + 190).values.astype("f4")
-    rows, columns = (np.ravel(a) for a in np.meshgrid(*2 * [np.arange(0, 191, 10)], indexing="ij"))
-    cut = [slice(n, n + batch) for n in range(0, len(rows), batch)]
+    plan = planned(holed, WINDOW, 10)
+    batches = [plan[n : n + batch] for n in range(0, len(plan), batch)]
 
     def wait(images):
         return float(ops.max(images))  # one number comes back
 
     def in_memory(block):
-        for now in cut:
-            places = zip(rows[now], columns[now], strict=True)
-            windows = np.stack([block[r : r + WINDOW, c : c + WINDOW] for r, c in places])
-            wait(ops.convert_to_tensor(minmax(windows)))
+        for windows in batches:
+            wait(ops.convert_to_tensor(ready(np.stack([block[at] for at in windows]), batch).images))
 
     def there(block):
         slicer = Slicer(ops, block, WINDOW, batch)
-        for now in cut:
-            wait(slicer(rows[now], columns[now]).images)
+        for windows in batches:
+            wait(slicer(windows).images)
 
     for name, block in {"with gaps": holed, "whole": np.nan_to_num(holed)}.items():
         memory, ours = rounds(
             given.rounds, memory=lambda b=block: in_memory(b), there=lambda b=block: there(b)
         )
-        each = 1e3 / len(rows)
+        each = 1e3 / len(plan)
         print(
-            f"{len(rows)} windows {name} in batches of {batch} on {ops.zeros(()).device}: cut in "
+            f"{len(plan)} windows {name} in batches of {batch} on {ops.zeros(()).device}: cut in "
             f"memory and sent {np.median(memory) * each:.2f} ms a window, cut there "
             f"{np.median(ours) * each:.2f} (medians of {given.rounds} rounds in turn): "
             f"{np.median(memory / ours):.2f} times as fast"

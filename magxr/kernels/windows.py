@@ -113,6 +113,17 @@ def integral(marked: NDArray[np.bool_]) -> NDArray[np.int64]:
     return sums
 
 
+def counted(
+    sums: NDArray[np.int64], size: int, rows: NDArray[np.integer], columns: NDArray[np.integer]
+) -> NDArray[np.int64]:
+    """Count the marked cells of windows from what `integral` gives; first cells are broadcast."""
+    north, east = rows + size, columns + size
+    counts: NDArray[np.int64] = (
+        sums[north, east] - sums[north, columns] - sums[rows, east] + sums[rows, columns]
+    )
+    return counts
+
+
 def box_counts(
     marked: NDArray[np.bool_], size: int, rows: NDArray[np.int64], columns: NDArray[np.int64]
 ) -> NDArray[np.int64]:
@@ -130,12 +141,7 @@ def box_counts(
     -------
     (m, n) int64
     """
-    sums = integral(marked)
-    south, north = sums[rows], sums[rows + size]
-    counts: NDArray[np.int64] = (
-        north[:, columns + size] - north[:, columns] - south[:, columns + size] + south[:, columns]
-    )
-    return counts
+    return counted(integral(marked), size, rows[:, None], columns)
 
 
 def real_cells(

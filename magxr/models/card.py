@@ -122,11 +122,19 @@ def save(
     (path / HEAD_FILE).write_bytes(content)
     if doubt is not None:
         (path / DOUBT_FILE).write_bytes(doubt.to_bytes())
-    (path / TEXT_FILE).write_text(markdown(card), encoding="utf-8")
-    (path / MLM_FILE).write_text(as_json(mlm.item(card, head_bytes=len(content))), encoding="utf-8")
-    # the card goes last: a folder without it is no model, so an interrupted save is never taken for one
-    (path / CARD_FILE).write_text(as_json(card), encoding="utf-8")
+    write(path, card)
     return spec
+
+
+def write(folder: Path, card: dict[str, Any]) -> None:
+    """Write a card in its three forms beside the head, which is there.
+
+    ``card.json`` goes last: a folder without it is no model, so an interrupted save is never taken for one.
+    """
+    item = mlm.item(card, head_bytes=(folder / HEAD_FILE).stat().st_size)
+    (folder / TEXT_FILE).write_text(markdown(card), encoding="utf-8")
+    (folder / MLM_FILE).write_text(as_json(item), encoding="utf-8")
+    (folder / CARD_FILE).write_text(as_json(card), encoding="utf-8")
 
 
 def _trunk_sha256(model: TrainedModel) -> str:

@@ -94,16 +94,18 @@ def item(card: Mapping[str, Any], *, head_bytes: int) -> dict[str, Any]:
 
 def _beside(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Return the files that a model may have besides its head."""
-    titles = {"dense": "Weights of a head for the dense form", "doubt": "What makes doubt of its answers"}
-    roles = {"dense": ["mlm:weights"], "doubt": ["metadata"]}
+    known = {
+        "dense": ("Weights of a head for the dense form", "mlm:weights"),
+        "doubt": ("What makes doubt of its answers", "metadata"),
+    }
     return {
         name: {
             "href": f"./{name}.npz",
             "type": "application/octet-stream",
             "title": f"{title}, SHA-256 {spec[f'{name}_sha256']}",
-            "roles": roles[name],
+            "roles": [role],
         }
-        for name, title in titles.items()
+        for name, (title, role) in known.items()
         if spec.get(f"{name}_sha256")
     }
 

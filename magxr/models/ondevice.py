@@ -8,11 +8,13 @@ import numpy as np
 
 from magxr.errors import ModelError
 from magxr.kernels.minmax import FLAT, NO_INFORMATION
-from magxr.kernels.windows import integral
+from magxr.kernels.windows import counted, integral
 from magxr.models import engine
 from magxr.models.ahead import Ready
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from magxr.models.spec import ModelSpec
@@ -44,7 +46,7 @@ def slicer(spec: ModelSpec, block: NDArray[np.float32]) -> Slicer | None:
 
 
 class Slicer:
-    """A block on the device of the network; called with the first cells of windows it makes a batch of them.
+    """A block on the device of the network; called with the places of windows it makes a batch of them.
 
     Notes
     -----
@@ -55,7 +57,8 @@ class Slicer:
 
     def __init__(self, ops: Any, block: NDArray[np.float32], size: int, batch: int) -> None:
         if block.size >= _MOST:
-            msg = f"a block of {block.shape[0]} x {block.shape[1]} cells; a device cuts from fewer than 2^31"
+            fix = "give the map smaller chunks, e.g. .chunk(1024)"
+            msg = f"a device cuts from fewer than 2^31 cells, not {block.shape[0]} x {block.shape[1]}; {fix}"
             raise ModelError(msg)
         self._ops, self._batch, self._wide = ops, batch, block.shape[1]
         self._size, self._gaps = size, integral(~np.isfinite(block))
@@ -63,21 +66,18 @@ class Slicer:
         one = np.arange(size, dtype=np.int32)
         self._window = ops.convert_to_tensor((one[:, None] * np.int32(self._wide) + one)[None])
 
-    def __call__(self, rows: NDArray[np.integer], columns: NDArray[np.integer]) -> Ready:
-        """Make at most a batch of windows, which must lie inside the block."""
+    def __call__(self, windows: Sequence[tuple[slice, slice]]) -> Ready:
+        """Make at most a batch of windows, which must lie inside the block: their rows and columns."""
+        rows, columns = np.array([(r.start, c.start) for r, c in windows]).T
         first = (rows * self._wide + columns).astype(np.int32)
         count = len(first)
         first = np.append(first, np.full(self._batch - count, first[0]))
         where = self._ops.convert_to_tensor(first[:, None, None]) + self._window
         images = self._ops.take(self._cells, where)
-        if self._any_gap(rows, columns):  # sorting cells for their median takes most of the time
+        # Sorting cells for their median takes most of the time.
+        if counted(self._gaps, self._size, rows, columns).any():
             images = _filled(self._ops, images)
         return Ready(_scaled(self._ops, images)[..., None], count)
-
-    def _any_gap(self, rows: NDArray[np.integer], columns: NDArray[np.integer]) -> bool:
-        north, east, sums = rows + self._size, columns + self._size, self._gaps
-        counts = sums[north, east] - sums[north, columns] - sums[rows, east] + sums[rows, columns]
-        return bool(counts.any())
 
 
 def _filled(ops: Any, images: Any) -> Any:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magxr.errors import ModelError
-from magxr.models import card, mlm
+from magxr.models import card
 from magxr.models import spec as specs
-from magxr.models.spec import CARD_FILE, DENSE_FILE, FORMAT_VERSION, ModelSpec
+from magxr.models.spec import DENSE_FILE, FORMAT_VERSION, ModelSpec
 
 if TYPE_CHECKING:
     from magxr.models.trained import TrainedModel
@@ -58,8 +58,5 @@ def add_dense(folder: str | Path, dense: TrainedModel) -> ModelSpec:
     }
     told = json.loads(card.as_json(told))
     (path / DENSE_FILE).write_bytes(content)
-    (path / card.TEXT_FILE).write_text(card.markdown(told), encoding="utf-8")
-    item = mlm.item(told, head_bytes=spec.head_file().stat().st_size)
-    (path / card.MLM_FILE).write_text(card.as_json(item), encoding="utf-8")
-    (path / CARD_FILE).write_text(card.as_json(told), encoding="utf-8")
+    card.write(path, told)
     return spec

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.ndimage import uniform_filter
 
+from magxr.chunked import tiles
 from magxr.chunked.coarsen import coarsen
 from magxr.chunked.exchange import plan_exchanges
 from magxr.chunked.streaming import one_by_one
@@ -98,11 +99,11 @@ def work(plan: Plan, stage: Stage, shape: tuple[int, ...]) -> float:
     config = plan.config
     if stage.name == "denoise" and config.denoise == "tile":
         half = TILE // 2
-        tiles = [
-            math.ceil((side - TILE) / half) + 1 if one else (side + TILE - 1) / half
+        each = [
+            len(tiles.windows(side, TILE, periodic=False)[0]) if one else (side + TILE - 1) / half
             for side, one in zip(ends, alone, strict=True)
         ]
-        return blocks * math.prod(tiles)
+        return blocks * math.prod(each)
     cells = float(math.prod(shape))
     if stage.name == "respace":
         parts = chunks_read(plan, stage).values()

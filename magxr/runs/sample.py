@@ -36,7 +36,6 @@ WINDOWS = 13
 """Windows along a side of the piece, enough for what a block costs by itself not to count."""
 NETWORK_WINDOWS = 5
 """The same for a network, of which one window takes tenths of a second."""
-
 REPEATS = 3
 """Times that a stage of the piece is timed."""
 LONG = 2.0

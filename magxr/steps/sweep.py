@@ -17,7 +17,7 @@ from magxr.models.ahead import ahead
 from magxr.steps.cutting import planned
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -162,28 +162,38 @@ def asked(
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
     """Yield the numbers of the windows of every batch, counted row by row, and what the model says of them.
 
-    While the model is at one batch the next is cut out, and prepared if the model can (``prepare``). A model
-    on a device of its own may take the block as a whole, and cut there (``slicer``).
+    While the model is at one batch the next is made.
     """
     if not wanted.size:
         return
-    windows = planned(clean, size, stride)
-    prepare = getattr(predictor, "prepare", None)
-    slicer = getattr(predictor, "slicer", None)
-    there = None if slicer is None else slicer(clean)
+    windows, made = planned(clean, size, stride), _maker(predictor, clean)
 
     def cut(now: NDArray[np.intp]) -> tuple[NDArray[np.intp], Any]:
-        if there is not None:
-            rows, columns = np.array([(windows[k][0].start, windows[k][1].start) for k in now]).T
-            return now, there(rows, columns)
-        images = np.stack([clean[windows[k]] for k in now])
-        return now, images if prepare is None else prepare(images)
+        return now, made([windows[k] for k in now])
 
     parts = (wanted[n : n + batch] for n in range(0, len(wanted), batch))
     with closing(ahead(map(cut, parts))) as batches:
         for now, images in batches:
             yield now, _answer(predictor, images, answers)
             del images  # the next but one is made as soon as the next is asked for
+
+
+def _maker(
+    predictor: Predictor, block: NDArray[np.float32]
+) -> Callable[[Sequence[tuple[slice, slice]]], Any]:
+    """Return what makes a batch of the windows of a block.
+
+    A model on a device of its own may take the block as a whole, and cut there (``slicer``). Else they are
+    copied from memory, and prepared if the model can (``prepare``).
+    """
+    slicer, prepare = (getattr(predictor, name, None) for name in ("slicer", "prepare"))
+    there: Callable[[Sequence[tuple[slice, slice]]], Any] | None = slicer(block) if slicer else None
+
+    def in_memory(windows: Sequence[tuple[slice, slice]]) -> Any:
+        images = np.stack([block[window] for window in windows])
+        return images if prepare is None else prepare(images)
+
+    return there or in_memory
 
 
 def _answer(predictor: Predictor, images: Any, answers: int) -> NDArray[np.float32]:

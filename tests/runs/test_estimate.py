@@ -1,17 +1,22 @@
 """What an estimate counts is what a run by blocks then does; times are the benchmark's business."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import magxr
+from magxr.chunked import tiles
 from magxr.cli import main
 from magxr.errors import ChunkError, GridError, ParameterError
 from magxr.io import store
 from magxr.models.spec import load
 from magxr.runs import sample
 from magxr.runs.config import configure
-from magxr.runs.load import known_share
+from magxr.runs.load import known_share, work
+from magxr.runs.stages import MAPS, Plan, stages
 from magxr.synthetic.seafloor import demo_region
+from magxr.testing import wavy_sea_floor
 
 SMALL = {"stride": 30, "steps": 2, "chunk": 220}
 
@@ -63,6 +68,25 @@ def test_the_piece_that_is_timed_has_gaps_as_the_map_does():
     assert float(piece.anomaly.isnull().mean()) == pytest.approx(
         float(rough.anomaly.isnull().mean()), abs=0.03
     )
+
+
+def test_only_statistics_of_the_map_count_as_shared(region):
+    config = configure("(dataset)", "out.zarr", engine="blocks", **SMALL)
+    spec = load("default")
+    shared = sample.sample(config, spec, region, known_share(region, spec.window)).shared
+    assert {name for name, took in shared.items() if took > 0} <= {"grid", "denoise"}
+    assert shared["denoise"] > 0  # the basis of the region
+
+
+@pytest.mark.parametrize("side", [640, 641])
+def test_tiles_of_a_piece_are_counted_as_they_are_made(side, monkeypatch):
+    made = []
+    monkeypatch.setattr(tiles, "approximate", lambda tile, *given: made.append(0) or tile)
+    magxr.denoise(wavy_sea_floor((side, side)), mode="tile")
+    config = configure("(dataset)", "out.zarr", engine="blocks", denoise="tile")
+    plan = Plan(Path(), "", config, load("default"), None, {MAPS: {"latitude": side, "longitude": side}})
+    (stage,) = (stage for stage in stages(plan) if stage.name == "denoise")
+    assert work(plan, stage, (side, side)) == len(made)
 
 
 def test_workers_share_the_time(region):

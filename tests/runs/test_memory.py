@@ -37,9 +37,7 @@ def test_this_machine_has_memory():
     memory.check((100, 100), workers=1, processes=1)
 
 
-@pytest.mark.skipif(
-    platform.libc_ver()[0] != "glibc", reason="other C libraries give memory back as they like"
-)
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc gives memory back when asked")
 def test_what_was_freed_is_given_back():
     pieces = [bytearray(60_000) for _ in range(4000)]  # small enough to be kept by the C library
     held = [pieces[n] for n in range(0, 4000, 50)]
