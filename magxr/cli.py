@@ -38,7 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _stopped(error: BaseException, asked: list[int]) -> int:
     """Say what is left of what was stopped; return 128 and the number of the signal, as shells do."""
-    logging.getLogger("asyncio").disabled = True  # zarr's thread tells of the reads that nobody waits for
+    # Nobody waits any more for what zarr's thread was reading; Python and asyncio would tell of it after us.
+    logging.getLogger("asyncio").disabled = True
+    warnings.filterwarnings("ignore", message="coroutine .* was never awaited", category=RuntimeWarning)
     left = _notes(error) or ["nothing was left under the output's name"]
     print(f"magxr: stopped; {_one_line('; '.join(left))}", file=sys.stderr)
     return 128 + (asked[0] if asked else signal.SIGINT)
