@@ -115,6 +115,7 @@ class Peak:
 def once(arcmin: float, folder: Path, changes: dict) -> dict:
     """Run one globe; return what it took."""
     import magxr
+    from magxr.runs.config import configure
     from magxr.runs.crew import workers_of
 
     peak = Peak()
@@ -124,7 +125,7 @@ def once(arcmin: float, folder: Path, changes: dict) -> dict:
     told = {"wall": time.perf_counter() - began, "peak": peak.stop(), "seconds": result.seconds}
     looped = {k: result.seconds[k] - tally.statistics for k, tally in result.blocks.items()}
     told |= {"blocks": {k: tally.blocks for k, tally in result.blocks.items()}, "looped": looped}
-    count = workers_of(changes["scheduler"])
+    count = workers_of(configure(str(source), out, scheduler=changes["scheduler"]))
     told["idle"] = {k: count * looped[k] - tally.seconds for k, tally in result.blocks.items()}
     return told | {"workers": count, "headline": result.headline}
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from magxr import cli_cluster
+from magxr.errors import ParameterError
+
 if TYPE_CHECKING:
     import argparse
 
@@ -14,7 +17,7 @@ def add_parsers(commands: argparse._SubParsersAction[Any]) -> None:
         "run", help="from a catalog entry or a grid file to a calibrated map and a report"
     )
     _settings(p)
-    p.add_argument("--out", required=True, metavar="STORE.zarr", help="Zarr store to write")
+    p.add_argument("--out", metavar="STORE.zarr", help="Zarr store to write")
     p.add_argument(
         "--engine",
         choices=["graph", "blocks"],
@@ -24,6 +27,7 @@ def add_parsers(commands: argparse._SubParsersAction[Any]) -> None:
         "--resume", action="store_true", default=None, help="finish a run by blocks that was stopped"
     )
     p.add_argument("--overwrite", action="store_true", default=None, help="replace an existing store")
+    cli_cluster.add_flags(p)
     p.set_defaults(call=_run)
     p = commands.add_parser("estimate", help="what a run by blocks will take: tasks, memory, time")
     _settings(p)
@@ -35,8 +39,8 @@ def add_parsers(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def _settings(p: argparse.ArgumentParser) -> None:
-    p.add_argument("region", help="name of a region (see `magxr regions`) or path of a grid")
-    p.add_argument("--preset", choices=["sound", "paper"], default="sound", help="set of defaults (sound)")
+    p.add_argument("region", help="name of a region (see `magxr regions`), path of a grid, or a run in YAML")
+    p.add_argument("--preset", choices=["sound", "paper"], help="set of defaults (sound)")
     p.add_argument("--path", help="local file to read instead of the catalog's source")
     p.add_argument("--variable", help="name of the anomaly variable, where units do not tell")
     p.add_argument("--units", help="nT, to assert it for a file that states no units")
@@ -73,13 +77,24 @@ def _settings(p: argparse.ArgumentParser) -> None:
         "--doubt", action="store_true", default=None, help="also tell how sure the model is, if it knows"
     )
     p.add_argument("--chunk", type=int, help="longest side of a chunk, cells (about 1024)")
-    p.add_argument("--scheduler", help="threads, sync, processes or a Dask scheduler's address")
+    p.add_argument("--scheduler", help="threads, sync or processes of this machine")
 
 
 def _run(arguments: argparse.Namespace) -> int:
     from magxr.runs.pipeline import run
 
-    result = run(arguments.region, arguments.out, progress=True, **_changes(arguments))
+    region, changes = _asked(arguments)
+    cluster = cli_cluster.asked(arguments)
+    if cluster is not None:
+        if arguments.scheduler is None:
+            changes.pop("scheduler", None)  # of the file of the run, which may go anywhere
+        changes["cluster"] = cluster
+    written = changes.pop("out", None)
+    out = arguments.out or written
+    if out is None:
+        msg = "where to write is not said; add --out, e.g. --out chile.zarr"
+        raise ParameterError(msg)
+    result = run(region, out, progress=True, **changes)
     print(result.headline)
     print(f"store   {result.store}\nreport  {result.report}")
     for picture in result.pictures:
@@ -99,14 +114,28 @@ def _number_or_text(text: str) -> float | str:
 def _estimate(arguments: argparse.Namespace) -> int:
     from magxr.runs.estimate import estimate
 
-    changes = {k: v for k, v in _changes(arguments).items() if v is not None}
-    print(estimate(arguments.region, **changes))
+    region, changes = _asked(arguments)
+    print(estimate(region, **changes))
     return 0
+
+
+def _asked(arguments: argparse.Namespace) -> tuple[str, dict[str, Any]]:
+    """Return the region and the arguments of a run: of its file, and of the flags, which go before it."""
+    from magxr.runs.runfile import is_run_file, read_run
+
+    given = {k: v for k, v in _changes(arguments).items() if v is not None}
+    if not is_run_file(arguments.region):
+        return arguments.region, given
+    changes = read_run(arguments.region) | given
+    return changes.pop("region"), changes
+
+
+_NOT_OF_THE_RUN = {"call", "verbose", "region", "out", "cluster", *cli_cluster.FLAGS}
 
 
 def _changes(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the settings as `magxr.run` takes them."""
-    changes = {k: v for k, v in vars(arguments).items() if k not in {"call", "verbose", "region", "out"}}
+    changes = {k: v for k, v in vars(arguments).items() if k not in _NOT_OF_THE_RUN}
     if changes["bounds"] is not None:
         changes["bounds"] = tuple(changes["bounds"])
     if changes["max_gap"] is not None:

@@ -7,6 +7,7 @@
     ├── ParameterError   (also ValueError)         an argument is out of its range
     ├── ChunkError       (also ValueError)         Dask chunks do not fit the operation
     ├── StoreError       (also OSError)            a file, store or catalog entry is missing or foreign
+    ├── ClusterError     (also RuntimeError)       a cluster does not start, or its workers do not fit
     ├── ModelError       (also ValueError)         a model or its weights do not fit or cannot be trusted
     │   └── CollapseError                          training ends with one answer for every window
     └── MissingExtraError (also ImportError)       an optional dependency is not installed
@@ -61,6 +62,10 @@ def _filled_in(message: str, latitude: str, longitude: str) -> str:
 
 class StoreError(MagxrError, OSError):
     """A file, Zarr store or catalog entry is missing, foreign, damaged or already there."""
+
+
+class ClusterError(MagxrError, RuntimeError):
+    """A cluster cannot be had, or its workers are not as they must be."""
 
 
 class ModelError(MagxrError, ValueError):

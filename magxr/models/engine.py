@@ -42,11 +42,12 @@ def check_installed() -> None:
         raise ModelError(msg)
 
 
-def threads() -> int:
+def threads(share: int | None = None) -> int:
     """Return how many threads the network may use in this process.
 
-    ``MAGXR_THREADS`` if set; else the threads of the Dask worker that runs here, so that the workers of a
-    machine do not use more cores together than they were given; else the cores this process may run on.
+    ``MAGXR_THREADS`` if set; else ``share``, if given; else the threads of the Dask worker that runs here,
+    so that the workers of a machine do not use more cores together than they were given; else the cores this
+    process may run on.
     Calls from several Dask threads run one after the other (see `magxr.models.worker`), each on all of
     these threads: threads of Dask and of the network do not multiply.
     """
@@ -56,6 +57,8 @@ def threads() -> int:
             msg = f"MAGXR_THREADS={asked!r} is not a positive whole number"
             raise ParameterError(msg)
         return int(asked)
+    if share is not None:
+        return share
     if "distributed" in sys.modules:
         try:
             return int(sys.modules["distributed"].get_worker().state.nthreads)
@@ -66,28 +69,34 @@ def threads() -> int:
     return os.cpu_count() or 1
 
 
-def start() -> Any:
-    """Return the keras module, importing and setting it up at the first call in this process."""
+def start(share: int | None = None) -> Any:
+    """Return the keras module, importing and setting it up at the first call in this process.
+
+    Parameters
+    ----------
+    share : int, optional
+        Threads that this process may use, where no task tells; the first call counts.
+    """
     with _starting:
         if not _started:
             check_installed()
             os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
             with starting_quietly():
                 if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
-                    _set_up_tensorflow()
+                    _set_up_tensorflow(threads(share))
                 import keras
 
             if keras.backend.backend() == "torch":
-                _set_up_torch()
+                _set_up_torch(threads(share))
             _started.append(keras)
         return _started[0]
 
 
-def _set_up_tensorflow() -> None:
+def _set_up_tensorflow(count: int) -> None:
     import tensorflow as tf
 
     try:
-        tf.config.threading.set_intra_op_parallelism_threads(threads())
+        tf.config.threading.set_intra_op_parallelism_threads(count)
         tf.config.threading.set_inter_op_parallelism_threads(1)
         for gpu in tf.config.list_physical_devices("GPU"):
             tf.config.experimental.set_memory_growth(gpu, True)
@@ -95,10 +104,10 @@ def _set_up_tensorflow() -> None:
         _log.warning("TensorFlow was already in use; its thread and memory settings are kept (%s)", error)
 
 
-def _set_up_torch() -> None:
+def _set_up_torch(count: int) -> None:
     import torch
 
-    torch.set_num_threads(threads())
+    torch.set_num_threads(count)
     # TF32 keeps 10 bits: features would differ from the CPU's in the third digit
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False

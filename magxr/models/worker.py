@@ -87,6 +87,11 @@ def predict(spec: ModelSpec, windows: NDArray[np.floating] | Ready) -> NDArray[n
     return answers[0] if len(answers) == 1 else np.asarray(answers.mean(axis=0, dtype="f8"), np.float32)
 
 
+def load(spec: ModelSpec) -> None:
+    """Load a model in this process, as the first call of `predict` does."""
+    _get(_key(spec), lambda: _with_head(spec))
+
+
 def predict_members(spec: ModelSpec, windows: NDArray[np.floating] | Ready) -> NDArray[np.float32]:
     """Return what each member of an ensemble says: probabilities of shape (members, n).
 

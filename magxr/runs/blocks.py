@@ -70,7 +70,7 @@ def run_blocks(
     _check_free(ledger, config)
     seconds: dict[str, float] = {}
     tallies = {}
-    with crew(config.scheduler) as workers:
+    with crew(config, spec, progress=progress) as workers:
         with _timed("check", seconds):
             what = about(plan, source, maps)
         plan = named(plan, what)

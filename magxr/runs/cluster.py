@@ -1,62 +1,66 @@
-"""Where a run computes: local threads, processes, this thread, or the scheduler at an address."""
+"""Where a run computes: threads, processes or this thread of this machine, or a cluster."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from magxr.errors import MissingExtraError, ParameterError, StoreError
+from magxr.clusters.description import is_address
+from magxr.errors import ParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from magxr.models.spec import ModelSpec
+    from magxr.runs.config import RunConfig
+
 LOCAL = ("threads", "processes", "sync")
-SCHEMES = ("tcp", "tls", "ucx", "ucxx", "ws", "wss", "inproc")
-"""How addresses of Dask schedulers begin."""
 
 
 def check_scheduler(scheduler: object) -> None:
     """Refuse what is neither the name of a local scheduler nor an address; nobody is asked yet."""
     if scheduler is None or scheduler in LOCAL:
         return
-    if not isinstance(scheduler, str) or scheduler.split("://")[0] not in SCHEMES or "://" not in scheduler:
+    if not isinstance(scheduler, str) or not is_address(scheduler):
         msg = f"scheduler {scheduler!r} is neither one of {LOCAL} nor an address such as tcp://127.0.0.1:8786"
         raise ParameterError(msg)
 
 
 @contextmanager
-def computing(scheduler: str | None) -> Iterator[Any]:
-    """Make Dask compute on ``scheduler`` inside the block; yield its client, or None if it is local.
+def computing(config: RunConfig, spec: ModelSpec | None = None, *, progress: bool = False) -> Iterator[Any]:
+    """Make Dask compute where a run is to; yield the client of its cluster, None if it has none.
 
     Parameters
     ----------
-    scheduler : str, optional
-        "threads" (the default), "processes", "sync", or an address such as "tcp://127.0.0.1:8786".
+    config : RunConfig
+    spec : ModelSpec, optional
+        Model that the workers of a cluster load before they begin.
+    progress : bool
+        Say on standard error how many workers are there, while it waits.
 
     Raises
     ------
-    ParameterError
-        If it is none of these.
-    StoreError
-        If nothing answers at the address.
+    MagxrError
+        If the cluster does not start or answer, or its workers are not what the run needs.
     """
     import dask
 
-    check_scheduler(scheduler)
-    if scheduler is None or scheduler in LOCAL:
-        with dask.config.set(scheduler=scheduler or "threads"):
+    if config.cluster is None:
+        with dask.config.set(scheduler=config.scheduler or "threads"):
             yield None
         return
-    try:
-        from distributed import Client
-    except ImportError as error:
-        package = extra = "distributed"
-        raise MissingExtraError(package, extra, f"computing at {scheduler}") from error
-    try:
-        client = Client(scheduler, timeout="10s", set_as_default=True)
-    except (OSError, TimeoutError, ValueError) as error:
-        fix = "start one with: dask scheduler --host 127.0.0.1"
-        msg = f"no Dask scheduler answers at {scheduler} within 10 s; {fix}"
-        raise StoreError(msg) from error
-    with client:
+    from magxr.clusters.matching import check_sees
+    from magxr.clusters.opening import opened
+
+    dense = config.mode == "dense"
+    with opened(config.cluster, spec=spec, dense=dense, progress=progress) as client:
+        if config.cluster.kind not in ("local", "cuda"):
+            check_sees(client, config.out.parent, _read_by_workers(config))
         yield client
+
+
+def _read_by_workers(config: RunConfig) -> list[Path]:
+    """Return the input where workers read it themselves: a run by blocks gives them a copy."""
+    asked = config.path or Path(config.region)
+    return [asked.absolute()] if config.engine == "graph" and asked.exists() else []

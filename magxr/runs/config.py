@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from magxr.clusters.description import Cluster, is_address
+from magxr.clusters.reading import described
 from magxr.errors import ChunkError, ParameterError, StoreError
 from magxr.io.anomaly import check_asserted
 from magxr.io.crop import checked
@@ -86,7 +88,9 @@ class RunConfig:
     chunk: int | None = None
     """Longest side of a chunk of the input, cells (all made about alike); None: about 1024."""
     scheduler: str | None = None
-    """"threads", "processes", "sync" or the address of a Dask scheduler; None: threads."""
+    """"threads", "processes" or "sync": of this machine; None: threads."""
+    cluster: Cluster | None = None
+    """Cluster that computes; given as a kind, an address, a YAML file or its fields."""
     engine: Literal["graph", "blocks"] = "graph"
     """One lazy graph, or one task a block with a ledger, which can be resumed."""
     resume: bool = False
@@ -106,8 +110,9 @@ class RunConfig:
         )
 
     def parameters(self) -> dict[str, Any]:
-        """Return every field as plain JSON values, for provenance."""
-        return {k: str(v) if isinstance(v, Path) else v for k, v in asdict(self).items()}
+        """Return every field as plain JSON values, for provenance; of a cluster the kind only."""
+        plain = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(self).items()}
+        return plain | {"cluster": None if self.cluster is None else self.cluster.kind}
 
 
 _PAPER: dict[str, Any] = {"max_missing": 1.0, "neighbours": 25, "weights": "cells"}
@@ -137,9 +142,21 @@ def configure(region: str, out: str | Path, *, preset: Preset = "sound", **chang
     given = {k: v for k, v in changes.items() if v is not None}
     if "path" in given:
         given["path"] = _path("path", given["path"])
-    config = replace(base, **given)
+    check_scheduler(given.get("scheduler"))
+    config = replace(base, **_placed(given))
     _check(config)
     return config
+
+
+def _placed(given: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments with the cluster as a description: an address as scheduler is one, too."""
+    scheduler, cluster = given.get("scheduler"), given.get("cluster")
+    if scheduler is not None and cluster is not None:
+        msg = f"scheduler={scheduler!r} and cluster={cluster!r} both say where to compute; give one"
+        raise ParameterError(msg)
+    if scheduler is not None and is_address(scheduler):
+        return given | {"scheduler": None, "cluster": described(scheduler)}
+    return given if cluster is None else given | {"cluster": described(cluster)}
 
 
 def _path(name: str, value: object) -> Path:
@@ -173,7 +190,6 @@ def _check(config: RunConfig) -> None:
             msg = f"{name}={value!r} must be text, e.g. {_EXAMPLES[name]}"
             raise ParameterError(msg)
     check_asserted(config.units, config.crs)
-    check_scheduler(config.scheduler)
     if config.bounds is not None:
         checked(config.bounds)
     most = config.max_latitude

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from magxr.errors import ChunkError, MissingExtraError, StoreError
+from magxr.clusters.description import Cluster
+from magxr.errors import ChunkError, StoreError
 from magxr.runs import interrupt
 from magxr.runs.cluster import computing
 from magxr.runs.lock import FULL
@@ -15,21 +16,10 @@ from magxr.runs.lock import FULL
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
+    from magxr.models.spec import ModelSpec
+    from magxr.runs.config import RunConfig
+
     Work = Callable[..., Any]
-
-ATTEMPTS = 10
-"""Workers of this machine that a block may lose before the run gives up: one that needs too much memory kills
-every one. A cluster has a rule of its own, distributed.scheduler.allowed-failures (3)."""
-
-RULES = {
-    "distributed.scheduler.allowed-failures": ATTEMPTS,
-    # a worker that dies before it has begun is not begun anew: with none left a run would wait for ever
-    "distributed.scheduler.no-workers-timeout": "60s",
-    # 15 s after a death distributed looks for the new worker, and gives its place up for good where that one
-    # has just died too
-    "distributed.deploy.lost-worker-timeout": "1d",
-}
-"""How Dask treats workers of this machine that die."""
 
 
 class Crew:
@@ -92,34 +82,35 @@ class Crew:
 
 
 @contextmanager
-def crew(scheduler: str | None) -> Iterator[Crew]:
+def crew(config: RunConfig, spec: ModelSpec | None = None, *, progress: bool = False) -> Iterator[Crew]:
     """Yield who works for a run; inside, Dask computes there too.
 
     Parameters
     ----------
-    scheduler : str, optional
-        "threads" (the default), "sync", "processes" (of this machine, restarted when they are killed), or the
-        address of a Dask scheduler.
+    config : RunConfig
+        Processes of this machine are a cluster, whose workers are restarted when they are killed.
+    spec : ModelSpec, optional
+        Model that the workers of a cluster load before they begin.
+    progress : bool
+        Say on standard error how many workers of a cluster are there, while it waits.
 
     Raises
     ------
+    MagxrError
+        If a cluster cannot be had.
     StoreError
         If a disk is full.
     ChunkError
         If a block killed so many workers that the scheduler gave it up.
     """
-    count = workers_of(scheduler)
-    if scheduler == "processes":
-        with _processes(count) as address, computing(address) as client, _full(), _killed():
-            client.register_plugin(_deaf())
-            yield Crew(count, client)
-        return
-    with computing(scheduler) as client:
+    count = workers_of(config)
+    if config.scheduler == "processes":
+        config = replace(config, scheduler=None, cluster=Cluster("local", workers=count))
+    with computing(config, spec, progress=progress) as client, _full():
         if client is None:
-            with _full():
-                yield Crew(count)
+            yield Crew(count)
         else:
-            with _full(), _killed():
+            with _killed():
                 yield Crew(count, client)
 
 
@@ -158,51 +149,12 @@ _GONE = ("NoWorkerError", "NoValidWorkerError")
 """Errors of distributed for a task that no worker is there for; the first is younger than 2025."""
 
 
-def workers_of(scheduler: str | None) -> int:
-    """Return how many blocks are in work at a time on this machine."""
+def workers_of(config: RunConfig) -> int:
+    """Return how many blocks are in work at a time, of a cluster at most."""
     import dask
     from dask.system import CPU_COUNT
 
-    return 1 if scheduler == "sync" else int(dask.config.get("num_workers", None) or CPU_COUNT)
-
-
-@contextmanager
-def _processes(count: int) -> Iterator[str]:
-    """Start workers of one thread each on this machine, reachable from it only."""
-    try:
-        from distributed import LocalCluster
-    except ImportError as error:
-        package = extra = "distributed"
-        raise MissingExtraError(package, extra, "computing in processes, block by block,") from error
-    import dask
-
-    with dask.config.set(RULES):
-        cluster = LocalCluster(
-            n_workers=count,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address=None,
-            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # its server takes port 8787, also without
-        )
-        try:
-            yield cluster.scheduler_address
-        finally:
-            with suppress(TimeoutError):  # a block in work is not waited for: workers end with this process
-                cluster.close()
-
-
-def _deaf() -> Any:
-    """Return what has workers leave signals to the run.
-
-    A terminal sends Ctrl-C, and a batch system SIGTERM, to all processes of a run. Workers that ended by
-    themselves would be begun anew while the run tries to stop.
-    """
-    from distributed import WorkerPlugin
-
-    class Deaf(WorkerPlugin):
-        def setup(self, worker: Any) -> None:  # noqa: ARG002 - the signature of distributed
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, signal.SIG_IGN)
-
-    return Deaf()
+    if config.cluster is not None and config.cluster.kind != "address":
+        cores = config.cluster.cores or 1
+        return config.cluster.bounds(max(1, CPU_COUNT // cores))[1] * cores
+    return 1 if config.scheduler == "sync" else int(dask.config.get("num_workers", None) or CPU_COUNT)

@@ -169,7 +169,7 @@ def estimate(
     shapes: dict[str, tuple[int, ...]] = {SOURCE: old.shape, MAPS: grid.shape}
     shapes[OUT] = templates[OUT]["linear"].shape
     found = tuple(_stage(plan, stage, piece, share, shapes, enough) for stage in stages(plan))
-    count = workers or workers_of(config.scheduler)
+    count = workers or workers_of(config)
     block = tuple(plan.blocks[MAPS].values())
     return Estimate(
         shape=grid.shape,

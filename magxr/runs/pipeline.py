@@ -78,7 +78,7 @@ def run(
 
     target = config.out
     seconds: dict[str, float] = {}
-    with computing(config.scheduler) as client:
+    with computing(config, spec, progress=progress) as client:
 
         def stage(name: str, *, writes: bool = False, windows: int = 0) -> Any:
             watching = watch(Meter(name, windows), client) if progress and writes else nullcontext()

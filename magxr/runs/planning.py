@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from dask.utils import parse_bytes
 
 from magxr._version import __version__
 from magxr.chunked.fold import fold
@@ -17,7 +18,6 @@ from magxr.chunked.plan import is_chunked
 from magxr.chunked.quantiles import check_extent, extremes
 from magxr.labelled import anomaly, canonical
 from magxr.runs import memory, method
-from magxr.runs.cluster import LOCAL
 from magxr.runs.crew import workers_of
 from magxr.runs.stages import FILLED, MAPS, OUT, SOURCE, Plan, chunks_read, stages
 
@@ -35,7 +35,7 @@ LONGEST = 1024
 DENSE = 3
 """Sides of a block of the map to one of predictions by the dense form: it makes the network's cells under the
 windows of its neighbours too, a window's side more, and they are what costs."""
-_ELSEWHERE = ("out", "scheduler", "overwrite", "resume", "path")
+_ELSEWHERE = ("out", "scheduler", "cluster", "overwrite", "resume", "path")
 """Parameters that may differ when a run is resumed: where it works, not what it does."""
 
 
@@ -66,13 +66,16 @@ def planned(
 
 
 def _check_memory(plan: Plan) -> None:
-    """Refuse blocks that this machine cannot hold; of the machines of a cluster nothing is known here."""
-    scheduler = plan.config.scheduler
-    if scheduler is None or scheduler in LOCAL:
-        count = workers_of(scheduler)
-        largest = max((plan.blocks[name] for name in (SOURCE, MAPS)), key=lambda b: math.prod(b.values()))
-        processes = count if scheduler == "processes" else 1
-        memory.check(tuple(largest.values()), count, processes, network=plan.spec.network)
+    """Refuse blocks that this machine, or a worker, cannot hold, as far as its memory is known."""
+    config, cluster = plan.config, plan.config.cluster
+    largest = max((plan.blocks[name] for name in (SOURCE, MAPS)), key=lambda b: math.prod(b.values()))
+    sides, network = tuple(largest.values()), plan.spec.network
+    if cluster is not None and cluster.memory is not None:
+        memory.check(sides, cluster.cores or 1, 1, network=network, limit=parse_bytes(cluster.memory))
+    elif cluster is None or cluster.kind == "local":
+        count = workers_of(config)
+        processes = count if cluster is not None or config.scheduler == "processes" else 1
+        memory.check(sides, count, processes, network=network)
 
 
 def blank(ds: xr.Dataset, blocks: Mapping[str, int]) -> xr.Dataset:

@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 
 from magxr.runs.cluster import computing
+from magxr.runs.config import configure
 from magxr.runs.progress import Meter, watch
 
 
@@ -50,7 +51,7 @@ def test_counts_on_a_distributed_scheduler(tmp_path):
         distributed.LocalCluster(
             n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
         ) as cluster,
-        computing(cluster.scheduler_address) as client,
+        computing(configure("demo", tmp_path / "out.zarr", cluster=cluster.scheduler_address)) as client,
         watch(meter, client),
     ):
         four_chunks(seconds=0.8).to_zarr(tmp_path / "a.zarr", consolidated=False)

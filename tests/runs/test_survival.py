@@ -22,10 +22,10 @@ import xarray as xr
 
 import magxr
 from magxr.cli import main
-from magxr.errors import ChunkError, StoreError
+from magxr.clusters.local import RULES
+from magxr.errors import ChunkError, ClusterError, StoreError
 from magxr.io.template import checksum, lay_out, read_region, write_block
 from magxr.runs import blocks
-from magxr.runs.crew import RULES
 from magxr.runs.ledger import of_output
 from magxr.synthetic.seafloor import demo_region
 from tests.runs.test_blocks import assert_same_stores
@@ -245,14 +245,31 @@ def test_a_block_that_kills_every_worker(cluster, sea, tmp_path, bare):
 def test_no_worker_is_left(sea, tmp_path, bare):
     import dask
     from distributed import LocalCluster
+    from distributed.diagnostics.plugin import SchedulerPlugin
+
+    class Leaving(SchedulerPlugin):
+        def transition(self, key, start, finish, *_, **__):
+            if finish == "processing" and re.fullmatch(r"magxr-block-.*-2", str(key)):
+                cluster.scale(0)
 
     rules = {"distributed.scheduler.no-workers-timeout": "100ms"}
     with (
         dask.config.set(rules),
-        LocalCluster(n_workers=0, **LOCAL) as empty,
-        pytest.raises(ChunkError, match=r"no worker is left.*more memory"),
+        LocalCluster(n_workers=1, threads_per_worker=1, **LOCAL) as cluster,
     ):
-        magxr.run(sea, tmp_path / "out.zarr", engine="blocks", scheduler=empty.scheduler_address, **SMALL)
+        cluster.scheduler.add_plugin(Leaving())
+        where = cluster.scheduler_address
+        with pytest.raises(ChunkError, match=r"no worker is left.*more memory"):
+            magxr.run(sea, tmp_path / "out.zarr", engine="blocks", scheduler=where, **SMALL)
+
+
+def test_no_worker_ever_comes(sea, tmp_path):
+    from distributed import LocalCluster
+
+    with LocalCluster(n_workers=0, **LOCAL) as empty:
+        asked = {"kind": "address", "address": empty.scheduler_address, "wait": 0.3}
+        with pytest.raises(ClusterError, match=r"0 of 1 workers came within 0\.3 s; start workers"):
+            magxr.run(sea, tmp_path / "out.zarr", engine="blocks", cluster=asked, **SMALL)
     assert list(tmp_path.iterdir()) == []
 
 
