@@ -19,7 +19,11 @@ from magxr.runs.config import RunConfig
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
     p
-    for folder in (ROOT, *(ROOT / f for f in ("docs", "docs/howto", "deploy", "benchmarks", "catalogs")))
+    for folder in (
+        ROOT,
+        *(ROOT / f for f in ("docs", "docs/howto", "deploy", "benchmarks", "catalogs")),
+        *(ROOT / "deploy").glob("*/"),
+    )
     for p in folder.glob("*.md")
 )
 MAP = (ROOT / "docs" / "paper_map.md").read_text(encoding="utf-8")

@@ -210,7 +210,7 @@ def _read_card(folder: Path) -> dict[str, Any]:
         raise ModelError(msg)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         msg = f"{path} is not readable JSON ({error}); restore it or train the model again"
         raise ModelError(msg) from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from magxr.errors import MissingExtraError, ParameterError, StoreError
+from magxr.clusters.tls import check_certificates, explained
+from magxr.errors import MissingExtraError, ParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +39,7 @@ def computing(scheduler: str | None) -> Iterator[Any]:
     ParameterError
         If it is none of these.
     StoreError
-        If nothing answers at the address.
+        If nothing answers at the address, or either side refuses the other's certificate.
     """
     import dask
 
@@ -52,11 +53,10 @@ def computing(scheduler: str | None) -> Iterator[Any]:
     except ImportError as error:
         package = extra = "distributed"
         raise MissingExtraError(package, extra, f"computing at {scheduler}") from error
+    check_certificates(scheduler)
     try:
         client = Client(scheduler, timeout="10s", set_as_default=True)
-    except (OSError, TimeoutError, ValueError) as error:
-        fix = "start one with: dask scheduler --host 127.0.0.1"
-        msg = f"no Dask scheduler answers at {scheduler} within 10 s; {fix}"
-        raise StoreError(msg) from error
+    except (OSError, ValueError, TypeError, RuntimeError) as error:
+        raise explained(error, scheduler) from error
     with client:
         yield client

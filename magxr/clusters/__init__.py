@@ -1,0 +1,1 @@
+"""Clusters that a run computes on: how they are reached."""
