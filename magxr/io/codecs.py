@@ -1,8 +1,8 @@
 """What the arrays of a Zarr store are packed with: refused where unpacking could run code.
 
-Format 2 names its codecs in ``.zarray``, and one of those that zarr finds by name is a pickle. Unless numcodecs
-is so new that it asks first, it loads that as soon as coordinates are read, which is when a store is opened, and
-so runs whatever the file says. Format 3 knows no such codec.
+Format 2 names its codecs in ``.zarray``, and one of those that zarr finds by name is a pickle. Older versions
+of numcodecs load it as soon as coordinates are read, which is when a store is opened, and so run whatever the
+file says; new ones ask first. Format 3 knows no such codec.
 """
 
 from __future__ import annotations

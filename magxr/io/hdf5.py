@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from magxr.errors import StoreError
+from magxr.errors import MissingExtraError, StoreError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,11 @@ def check_whole(path: Path) -> None:
     StoreError
         Naming what lies elsewhere.
     """
-    import h5py
+    try:
+        import h5py
+    except ImportError as error:
+        package = "h5py"
+        raise MissingExtraError(package, "files", "reading NetCDF-4") from error
 
     def elsewhere(name: bytes, told: Any) -> str | None:
         if told.type == h5py.h5l.TYPE_EXTERNAL:

@@ -141,7 +141,6 @@ def _need(package: str, purpose: str) -> None:
 
 def _netcdf4(path: Path) -> xr.Dataset:
     _need("h5netcdf", "reading NetCDF-4")
-    _need("h5py", "reading NetCDF-4")
     check_whole(path)
     return _open(path, engine="h5netcdf")
 

@@ -1,6 +1,7 @@
 """What magxr starts listens on this machine only: ports of schedulers and workers run what they are sent."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -23,13 +24,10 @@ def listening(pid):
     found = set()
     for process in family:
         try:
-            held = process.net_connections("all")
+            held = process.net_connections("inet")
         except psutil.NoSuchProcess:
             continue
-        found |= {c.laddr for c in held if c.status == psutil.CONN_LISTEN}
-        found |= {
-            c.laddr for c in held if c.family.name.startswith("AF_INET") and c.type.name == "SOCK_DGRAM"
-        }
+        found |= {c.laddr for c in held if c.status == psutil.CONN_LISTEN or c.type == socket.SOCK_DGRAM}
     return found, len(family)
 
 
