@@ -9,8 +9,10 @@ import json
 import marshal
 import os
 import pickle
+import shutil
 import struct
 import zipfile
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -150,6 +152,31 @@ def test_a_head_that_is_all_zeros_is_no_bomb(tmp_path):
 def test_a_card_that_is_nested_without_end(tmp_path):
     (tmp_path / "card.json").write_text("[" * 200_000)
     refused(lambda: spec.load(tmp_path), "card.json is not readable JSON")
+
+
+@pytest.mark.parametrize(
+    ("changed", "match"),
+    [
+        ({"spacing": 5}, "says spacing: 5, which is not two positive numbers; restore it"),
+        ({"spacing": ["a", "b"]}, r"says spacing: \['a', 'b'\], which is not two positive numbers"),
+        ({"versions": 5}, "versions: 5, which is not a list of names and versions"),
+        ({"window": 10**9}, "window: 1000000000, which is not a whole number from 1 to 10000"),
+        ({"batch": True}, "batch: True, which is not a whole number"),
+        ({"sha256": 5}, "sha256: 5, which is not plain text"),
+        ({"trunk": ["os", "system"]}, "trunk: .*, which is not plain text"),
+        ({"name": "\x1b]0;seen\x07"}, "name: .*, which is not plain text"),
+        ({"threshold": "x"}, "threshold: 'x', which is not a number"),
+        ({"trunk_weights": {}}, "trunk_weights: {}, which is not plain text or null"),
+        ({"evil": "x"}, "holds no complete specification"),
+    ],
+)
+def test_cards_of_somebody_else(tmp_path, changed, match):
+    folder = tmp_path / "model"
+    shutil.copytree(Path(spec.__file__).parent / "default", folder)
+    told = json.loads((folder / "card.json").read_text())
+    told["spec"] |= changed
+    (folder / "card.json").write_text(json.dumps(told))
+    refused(lambda: spec.load(folder), match)
 
 
 # ---- weights: Keras

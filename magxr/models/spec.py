@@ -17,6 +17,7 @@ from typing import Any
 from magxr.errors import ModelError
 from magxr.models import engine, weights
 from magxr.models.backbones import EMBEDDED, backbone
+from magxr.models.fields import check_fields
 from magxr.models.heads import read_head
 from magxr.models.kinds import kind_of
 
@@ -235,6 +236,7 @@ def _read(folder: Path, name: str) -> ModelSpec:
         fix = "restore it or train the model again"
         msg = f"{folder / CARD_FILE} holds no complete specification of model {name!r}; {fix}"
         raise ModelError(msg)
+    check_fields(fields, folder / CARD_FILE)
     fields = dict(fields, path=str(folder / HEAD_FILE))
     fields["spacing"] = tuple(fields["spacing"])
     fields["versions"] = tuple(tuple(v) for v in fields.get("versions", ()))
