@@ -20,6 +20,7 @@ import pytest
 
 from magxr.errors import ModelError, StoreError
 from magxr.io import store
+from magxr.io.featurestore import open_features
 from magxr.io.read import open_anomaly
 from magxr.models import spec, weights
 from magxr.models.heads import read_head
@@ -381,6 +382,32 @@ def test_a_pickle_in_a_zarr_store(tmp_path, sea, monkeypatch, array, filters, co
             f"is refused: its array {array!r} is a pickle, which can run code",
             StoreError,
         )
+
+
+def test_a_pickle_in_a_cache_of_features(tmp_path, monkeypatch):
+    from numcodecs import pickles
+
+    if hasattr(pickles, "ALLOW_UNSAFE_PICKLE_DECODE"):
+        monkeypatch.setattr(pickles, "ALLOW_UNSAFE_PICKLE_DECODE", True)
+    about = {"trunk": "toy", "kind": "flat", "window": 8, "dtype": "float32"}
+    cache = open_features(tmp_path / "cache", about)
+    made = cache.write(["a"], np.zeros((1, 4), "f4"))
+    shutil.rmtree(made.path)
+    made.path.mkdir()
+    told = {
+        "zarr_format": 2,
+        "shape": [1, 4],
+        "chunks": [1, 4],
+        "dtype": "|O",
+        "order": "C",
+        "fill_value": "",
+    }
+    told |= {"filters": [{"id": "vlen-utf8"}, {"id": "pickle"}], "compressor": None}
+    (made.path / ".zarray").write_text(json.dumps(told))
+    (made.path / ".zattrs").write_text(json.dumps({"keys": ["a"]}))
+    (made.path / "0.0").write_bytes(pickle.dumps(np.array([Evil()], object)))
+    refused(made.read, "is damaged", StoreError)
+    assert open_features(tmp_path / "cache", about).stored() == []
 
 
 @pytest.mark.parametrize("how", ["link", "numbers", "virtual"])

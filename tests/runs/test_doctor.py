@@ -253,6 +253,10 @@ def test_where_kernels_are_kept(monkeypatch, tmp_path):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "made" / "later"))
     (found,) = machine.kernels()
     assert (found.state, str(tmp_path) in found.seen) == ("ok", True)
+    (tmp_path / "made" / "later").mkdir(parents=True)
+    (tmp_path / "made" / "later").chmod(0o777)
+    (found,) = machine.kernels()
+    assert (found.state, "where others can put theirs, which would be run" in found.seen) == ("problem", True)
     monkeypatch.setattr(machine, "_writable", lambda folder: False)
     (found,) = machine.kernels()
     assert found.state == "problem"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -100,9 +101,16 @@ def kernels() -> Iterator[Finding]:
     inside = Path(str(package.__file__)).with_name("__pycache__")
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "numba"
     for place in [Path(own)] if own else [inside, home]:
-        if _writable(place):
+        if not _writable(place):
+            continue
+        if _of_others(place):
+            seen = f"compiled kernels are kept in {place}, where others can put theirs, which would be run"
+            yield Finding(
+                "kernels", "problem", seen, f"chmod go-w {place}, or choose another NUMBA_CACHE_DIR"
+            )
+        else:
             yield Finding("kernels", "ok", f"compiled once, kept in {place}")
-            return
+        return
     tried = own or f"{inside} nor {home}"
     seen = f"compiled kernels cannot be kept: {'no' if own else 'neither'} {tried} can be written to"
     yield Finding("kernels", "problem", seen, "export NUMBA_CACHE_DIR=FOLDER that you may write to")
@@ -116,6 +124,15 @@ def _writable(folder: Path) -> bool:
             return True
     except OSError:
         return False
+
+
+def _of_others(folder: Path) -> bool:
+    """Tell whether anybody may write there, or it belongs to somebody whose code is not run anyway."""
+    if not folder.exists():
+        return False
+    state = folder.stat()
+    trusted = (0, os.getuid(), Path(__file__).stat().st_uid)  # the system, this user, who installed magxr
+    return bool(state.st_mode & stat.S_IWOTH) or state.st_uid not in trusted
 
 
 def _gib(size: int) -> str:
