@@ -9,7 +9,7 @@ import sys
 import warnings
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from magxr import cli_models, cli_run, cli_study
+from magxr import cli_doctor, cli_models, cli_run, cli_study
 from magxr._version import __version__
 from magxr.errors import MagxrError, MagxrWarning, ParameterError
 from magxr.runs.interrupt import listening
@@ -83,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     _train_parser(commands)
     cli_study.add_parser(commands)
     cli_models.add_parser(commands)
+    cli_doctor.add_parser(commands)
     return parser
 
 

@@ -19,7 +19,11 @@ from magxr.runs.config import RunConfig
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
     p
-    for folder in (ROOT, *(ROOT / f for f in ("docs", "docs/howto", "deploy", "benchmarks", "catalogs")))
+    for folder in (
+        ROOT,
+        *(ROOT / f for f in ("docs", "docs/howto", "deploy", "benchmarks", "catalogs")),
+        *(ROOT / "deploy").glob("*/"),
+    )
     for p in folder.glob("*.md")
 )
 MAP = (ROOT / "docs" / "paper_map.md").read_text(encoding="utf-8")
@@ -178,8 +182,10 @@ def test_the_results_quote_the_shipped_card():
         assert row in card, row
 
 
-def test_every_test_in_the_paper_map_exists():
-    named = re.findall(r"`([\w/]+\.py)::(test_\w+)`", MAP)
+@pytest.mark.parametrize("page", ["paper_map.md", "security.md"])
+def test_every_test_in_the_tables_exists(page):
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    named = re.findall(r"`([\w/]+\.py)::(test_\w+)`", text)
     assert len(named) > 30
     for file, function in named:
         source = (ROOT / "tests" / file).read_text(encoding="utf-8")

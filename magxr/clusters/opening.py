@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from magxr.clusters import matching
 from magxr.clusters.ready import ready
+from magxr.clusters.tls import check_certificates, explained
 from magxr.clusters.waiting import wait_for
-from magxr.errors import ClusterError, MissingExtraError, StoreError
+from magxr.errors import ClusterError, MissingExtraError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,10 +59,11 @@ def opened(
 
 
 @contextmanager
-def connected(asked: Cluster, *, progress: bool = False) -> Iterator[Any]:
+def connected(asked: Cluster, *, progress: bool = False, least: int | None = None) -> Iterator[Any]:
     """Yield the client of a cluster as soon as workers are there, whatever they are like.
 
-    Parameters, and what is raised, are those of `opened`.
+    Parameters, and what is raised, are those of `opened`; ``least`` is how many workers are waited for, by
+    default all of this machine, or the first that a queue lets run.
     """
     import dask
 
@@ -76,7 +78,7 @@ def connected(asked: Cluster, *, progress: bool = False) -> Iterator[Any]:
 
             _register(client, deaf())
         fewest, _ = asked.bounds(1)
-        count = fewest if own else min(fewest, 1)
+        count = (fewest if own else min(fewest, 1)) if least is None else least
         wait_for(client, count, asked.wait, stream=sys.stderr if progress else None, **watched)
         yield client
 
@@ -126,15 +128,16 @@ def _client(asked: Cluster, cluster: Any) -> Iterator[Any]:
     except ImportError as error:
         package = extra = "distributed"
         raise MissingExtraError(package, extra, f"computing at {asked.address}") from error
+    where = asked.address if cluster is None else cluster
+    if asked.address is not None:
+        check_certificates(asked.address)
     try:
-        client = Client(asked.address if cluster is None else cluster, timeout="10s", set_as_default=True)
-    except (OSError, TimeoutError, ValueError) as error:
-        if cluster is not None:
-            msg = f"the scheduler of the cluster of kind {asked.kind!r} does not answer: {error}"
-            raise ClusterError(msg) from error
-        fix = "start one with: dask scheduler --host 127.0.0.1"
-        msg = f"no Dask scheduler answers at {asked.address} within 10 s; {fix}"
-        raise StoreError(msg) from error
+        client = Client(where, timeout="10s", set_as_default=True)
+    except (OSError, ValueError, TypeError, RuntimeError) as error:
+        if asked.address is not None:
+            raise explained(error, asked.address) from error
+        msg = f"the scheduler of the cluster of kind {asked.kind!r} does not answer: {error}"
+        raise ClusterError(msg) from error
     with client:
         yield client
 

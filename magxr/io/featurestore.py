@@ -56,7 +56,7 @@ class Stored:
         import zarr
 
         try:
-            values = np.asarray(zarr.open_array(self.path, mode="r")[:])
+            values = np.asarray(zarr.open_array(self.path, mode="r", zarr_format=3)[:])
         except _FOREIGN as error:
             msg = f"{self.path} is damaged ({type(error).__name__}: {error}); compute the features again"
             raise StoreError(msg) from error
@@ -80,7 +80,7 @@ class FeatureStore:
         found = []
         for path in sorted(p for p in self.group.iterdir() if p.is_dir() and not p.name.startswith(".")):
             try:
-                array = zarr.open_array(path, mode="r")
+                array = zarr.open_array(path, mode="r", zarr_format=3)
                 keys = _texts(array.attrs["keys"])
                 rows, length = array.shape
             except _FOREIGN as error:
@@ -112,6 +112,7 @@ class FeatureStore:
                 fill_value=np.nan,
                 attributes={"keys": list(keys)},
                 dimension_names=("window", "feature"),
+                zarr_format=3,  # format 2 has a codec that unpickles; see magxr.io.codecs
             )
             array[:] = values
             if not place.exists():  # else another worker was faster: the same windows, the same features
@@ -167,7 +168,7 @@ def _group(path: Path, attributes: dict[str, Any]) -> None:
         finally:
             shutil.rmtree(growing, ignore_errors=True)
     try:
-        found = dict(zarr.open_group(path, mode="r").attrs)
+        found = dict(zarr.open_group(path, mode="r", zarr_format=3).attrs)
     except _FOREIGN as error:
         msg = f"{path} is not a folder of features ({type(error).__name__}); choose another for cache="
         raise StoreError(msg) from error

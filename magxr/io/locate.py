@@ -86,6 +86,9 @@ def _downloaded(entry: Region) -> Path:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with urlopen(entry.address) as source, growing.open("wb") as sink:  # noqa: S310 - vetted: https only
+            if not source.geturl().startswith("https://"):
+                msg = f"{entry.address} leads on to {source.geturl()}, which is not https; fetch it yourself"
+                raise StoreError(msg)
             expected = source.headers.get("Content-Length")
             shutil.copyfileobj(source, sink, 1 << 20)
         if expected is not None and growing.stat().st_size != int(expected):

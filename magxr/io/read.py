@@ -12,6 +12,8 @@ import xarray as xr
 from magxr.errors import GridError, MissingExtraError, StoreError
 from magxr.io import store
 from magxr.io.anomaly import CRS, as_anomaly
+from magxr.io.codecs import check_codecs
+from magxr.io.hdf5 import check_whole
 from magxr.io.oldgmt import is_old_gmt, open_old_gmt
 
 if TYPE_CHECKING:
@@ -139,6 +141,7 @@ def _need(package: str, purpose: str) -> None:
 
 def _netcdf4(path: Path) -> xr.Dataset:
     _need("h5netcdf", "reading NetCDF-4")
+    check_whole(path)
     return _open(path, engine="h5netcdf")
 
 
@@ -152,6 +155,7 @@ def _netcdf3(path: Path) -> xr.Dataset:
 
 
 def _zarr(path: Path) -> xr.Dataset:
+    check_codecs(path)
     return _open(path, engine="zarr", consolidated=False)
 
 

@@ -22,6 +22,7 @@ from magxr.chunked.plan import is_chunked, rechunk
 from magxr.errors import StoreError
 from magxr.io.byproducts import copy_byproducts
 from magxr.io.chunking import Chunks, plan
+from magxr.io.codecs import check_codecs
 
 if TYPE_CHECKING:
     from dask.delayed import Delayed
@@ -142,6 +143,7 @@ def open(path: str | os.PathLike[str], *, chunks: Chunks = "auto") -> xr.Dataset
         marks = "zarr.json, .zgroup or .zmetadata"
         msg = f"{where} is not a Zarr store (it has no {marks}); give the folder of one"
         raise StoreError(msg)
+    check_codecs(where)
     try:
         ds = xr.open_dataset(where, engine="zarr", consolidated=False, chunks=None, cache=False)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as err:

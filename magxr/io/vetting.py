@@ -32,6 +32,10 @@ _DATA = frozenset({"datatype", "kwargs", "metadata", "user_parameters"})
 _ENTRY = frozenset({"reader", "kwargs", "metadata", "user_parameters", "output_instance"})
 _CALL = re.compile(r"\b(shell|env|func|import|pickle64|data|eval|exec|__\w+__)\s*\(|__\w+__")
 _BRACES = re.compile(r"[{}]|<%|\$\(|`")
+_UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""Control characters: a terminal obeys them when titles are listed."""
+_CLASSES = frozenset({"xarray:Dataset", "xarray:DataArray"})
+_NAME = re.compile(r"\w[\w .-]*")
 _REFERENCE = re.compile(r"\{data\(([A-Za-z0-9_.-]+)\)\}")
 
 
@@ -80,6 +84,9 @@ def load(path: Path) -> dict[str, Any]:
     except yaml.YAMLError as err:
         msg = f"the catalog {path} is not valid YAML: {err}"
         raise StoreError(msg) from err
+    except RecursionError as err:
+        msg = f"the catalog {path} is nested too deep to be read; entries have three levels"
+        raise StoreError(msg) from err
     return _checked(path, content)
 
 
@@ -97,31 +104,29 @@ def _checked(path: Path, content: Any) -> dict[str, Any]:
     _plain(path, "metadata", whole["metadata"])
     for name, data in whole["data"].items():
         _mapping(path, name, data, _DATA)
-        if data.get("datatype") not in DATATYPES:
-            _refuse(path, name, f"datatype {data.get('datatype')!r}", f"one of {sorted(DATATYPES)}")
+        _one_of(path, name, "datatype", data.get("datatype"), DATATYPES)
         kwargs = data.setdefault("kwargs", {})
         _only(path, name, kwargs, frozenset({"url"}))
         _plain(path, name, kwargs)
         check_address(path, name, kwargs.get("url"))
-        _plain(path, name, data.setdefault("metadata", {}))
-        data.setdefault("user_parameters", {})
+        _told(path, name, data)
     for name, entry in whole["entries"].items():
         _mapping(path, name, entry, _ENTRY)
-        if entry.get("reader") not in READERS:
-            _refuse(path, name, f"reader {entry.get('reader')!r}", f"one of {sorted(READERS)}")
+        if name in whole["data"]:
+            _refuse(path, name, "the name of something under data:", "another name")
+        _one_of(path, name, "reader", entry.get("reader"), READERS)
         kwargs = entry.setdefault("kwargs", {})
         _only(path, name, kwargs, frozenset({"data", "chunks"}))
         refers = _REFERENCE.fullmatch(str(kwargs.get("data")))
         if refers is None or refers.group(1) not in whole["data"]:
             _refuse(path, name, f"data {kwargs.get('data')!r}", "'{data(NAME)}' with a NAME under data:")
         _plain(path, name, {k: v for k, v in kwargs.items() if k != "data"})
-        _plain(path, name, entry.setdefault("metadata", {}))
-        _plain(path, name, entry.setdefault("output_instance", "xarray:Dataset"))
-        entry.setdefault("user_parameters", {})
+        _told(path, name, entry)
+        what = entry.setdefault("output_instance", "xarray:Dataset")  # a name that intake imports
+        _one_of(path, name, "output_instance", what, _CLASSES)
     names = set(whole["data"]) | set(whole["entries"])
     for alias, name in whole["aliases"].items():
-        if name not in names:
-            _refuse(path, alias, f"an alias of {name!r}", f"an alias of one of {sorted(names)}")
+        _one_of(path, str(alias), "an alias of", name, frozenset(names))
     return whole
 
 
@@ -132,7 +137,7 @@ def check_address(path: Path, name: str, url: Any) -> None:
         _refuse(path, name, f"the address {url!r}", fix)
     if url == SYNTHETIC:
         return
-    if "::" in url or "\\" in url or "\x00" in url:
+    if "::" in url or "\\" in url or "$" in url or _UNSEEN.search(url):
         _refuse(path, name, f"the address {url!r}", fix)
     if ":" in url:
         parts = urlsplit(url)
@@ -144,9 +149,26 @@ def check_address(path: Path, name: str, url: Any) -> None:
         _refuse(path, name, f"the path {url!r}, which leaves the folder", fix)
 
 
+def _one_of(path: Path, name: str, what: str, value: Any, allowed: frozenset[str]) -> None:
+    if not isinstance(value, str) or value not in allowed:
+        _refuse(path, name, f"{what} {value!r}", f"one of {sorted(allowed)}")
+
+
+def _told(path: Path, name: str, value: dict[str, Any]) -> None:
+    """Check what an entry says of itself, and fill in what it leaves out."""
+    value["user_parameters"] = {}
+    metadata = value["metadata"] = value.get("metadata") or {}
+    if not isinstance(metadata, dict):
+        _refuse(path, name, f"metadata of type {type(metadata).__name__}", "a mapping")
+    _plain(path, name, metadata)
+    files = metadata.get("files", [])
+    if not isinstance(files, list):
+        _refuse(path, name, f"files of type {type(files).__name__}", "a list")
+
+
 def _mapping(path: Path, name: str, value: Any, allowed: frozenset[str]) -> None:
-    if not isinstance(name, str) or _CALL.search(name) or _BRACES.search(name):
-        _refuse(path, str(name), "that name", "letters, digits and hyphens")
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        _refuse(path, str(name), "that name", "letters, digits, spaces, dots and hyphens")
     if not isinstance(value, dict):
         _refuse(path, name, f"a value of type {type(value).__name__}", "a mapping")
     if value.get("user_parameters"):
@@ -172,7 +194,7 @@ def _plain(path: Path, name: str, value: Any) -> None:
         for inner in value:
             _plain(path, name, inner)
     elif isinstance(value, str):
-        found = _CALL.search(value) or _BRACES.search(value)
+        found = _CALL.search(value) or _BRACES.search(value) or _UNSEEN.search(value)
         if found:
             _refuse(path, name, f"{found.group(0)!r} in {value!r}", "plain text without templates or calls")
 

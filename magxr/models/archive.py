@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
 
 _WORTH_PACKING = 2**20
 """Bytes from which arrays are stored as they are: large weights hardly get smaller and take seconds."""
+_SMALL = 2**24
+"""Bytes that any archive may hold unpacked."""
+_MOST_PACKED = 20
+"""Times its own bytes that a larger one may hold."""
+_BROKEN = (ValueError, OSError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
+"""What numpy and zipfile raise for files that are none of theirs, encrypted, damaged or cut short."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """Date of every entry, the earliest of the format: the time of day would make equal heads differ."""
 
@@ -53,16 +60,30 @@ def unpack(path: Path) -> dict[str, NDArray[np.float32]]:
         msg = f"the weights file {path} does not exist; restore it or train the model again"
         raise ModelError(msg)
     try:
+        _check_size(path)
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError, MemoryError) as error:
+    except _BROKEN as error:
+        if isinstance(error, ModelError):
+            raise
         msg = f"{path} cannot be read as a head ({error}); it must be an .npz of plain float arrays"
         raise ModelError(msg) from error
     for name, array in arrays.items():
-        if array.dtype.kind != "f":
-            msg = f"{path}: array {name!r} is {array.dtype} of shape {array.shape}, expected floats"
+        if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
+            what = f"{array.dtype} of shape {array.shape}" if isinstance(array, np.ndarray) else "no array"
+            msg = f"{path}: array {name!r} is {what}, expected floats"
             raise ModelError(msg)
     return arrays
+
+
+def _check_size(path: Path) -> None:
+    """Refuse an archive that would fill the memory: heads hardly get smaller when they are packed."""
+    with zipfile.ZipFile(path) as archive:
+        size = sum(entry.file_size for entry in archive.infolist())
+    most = max(_SMALL, _MOST_PACKED * path.stat().st_size)
+    if size > most:
+        msg = f"{path} is refused: its {path.stat().st_size} bytes claim to hold {size}, more than {most}"
+        raise ModelError(msg)
 
 
 def layers_of(arrays: Arrays, where: str) -> Layers:

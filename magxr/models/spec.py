@@ -17,6 +17,7 @@ from typing import Any
 from magxr.errors import ModelError
 from magxr.models import engine, weights
 from magxr.models.backbones import EMBEDDED, backbone
+from magxr.models.fields import check_fields
 from magxr.models.heads import read_head
 from magxr.models.kinds import kind_of
 
@@ -210,7 +211,7 @@ def _read_card(folder: Path) -> dict[str, Any]:
         raise ModelError(msg)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         msg = f"{path} is not readable JSON ({error}); restore it or train the model again"
         raise ModelError(msg) from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
@@ -235,6 +236,7 @@ def _read(folder: Path, name: str) -> ModelSpec:
         fix = "restore it or train the model again"
         msg = f"{folder / CARD_FILE} holds no complete specification of model {name!r}; {fix}"
         raise ModelError(msg)
+    check_fields(fields, folder / CARD_FILE)
     fields = dict(fields, path=str(folder / HEAD_FILE))
     fields["spacing"] = tuple(fields["spacing"])
     fields["versions"] = tuple(tuple(v) for v in fields.get("versions", ()))

@@ -151,10 +151,15 @@ _GONE = ("NoWorkerError", "NoValidWorkerError")
 
 def workers_of(config: RunConfig) -> int:
     """Return how many blocks are in work at a time, of a cluster at most."""
+    if config.cluster is not None and config.cluster.kind != "address":
+        cores = config.cluster.cores or 1
+        return config.cluster.bounds(max(1, workers_here() // cores))[1] * cores
+    return 1 if config.scheduler == "sync" else workers_here()
+
+
+def workers_here() -> int:
+    """Return how many threads or processes of this machine Dask uses."""
     import dask
     from dask.system import CPU_COUNT
 
-    if config.cluster is not None and config.cluster.kind != "address":
-        cores = config.cluster.cores or 1
-        return config.cluster.bounds(max(1, CPU_COUNT // cores))[1] * cores
-    return 1 if config.scheduler == "sync" else int(dask.config.get("num_workers", None) or CPU_COUNT)
+    return int(dask.config.get("num_workers", None) or CPU_COUNT)

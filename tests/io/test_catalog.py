@@ -146,8 +146,9 @@ def test_an_unknown_region_says_which_exist():
         open_region("azore")
 
 
-def answer(payload, length=None):
+def answer(payload, length=None, came_from="https://mirror.example.org/far.nc"):
     body = io.BytesIO(payload)
+    body.geturl = lambda: came_from
     body.headers = {"Content-Length": str(len(payload) if length is None else length)}
     return body
 
@@ -173,6 +174,11 @@ def test_a_download_lands_whole_or_not_at_all(tmp_path, monkeypatch):
 
     monkeypatch.setattr(urllib.request, "urlopen", half)
     with pytest.raises(StoreError, match=rf"far\.nc broke off after 1000 of {len(payload)} bytes; try again"):
+        open_region("mine", catalog=path, download=True)
+    assert list(folder.iterdir()) == []
+
+    monkeypatch.setattr(urllib.request, "urlopen", lambda _: answer(payload, came_from="http://10.0.0.1/x"))
+    with pytest.raises(StoreError, match=r"leads on to http://10\.0\.0\.1/x, which is not https; fetch it"):
         open_region("mine", catalog=path, download=True)
     assert list(folder.iterdir()) == []
 
@@ -220,6 +226,15 @@ HOSTILE = {
     "path outside": {"kwargs": {"url": "../secret.nc"}},
     "path outside, hidden": {"kwargs": {"url": "a/../../secret.nc"}},
     "home": {"kwargs": {"url": "~/secret.nc"}},
+    "variable": {"kwargs": {"url": "$SECRET/grid.nc"}},
+    "variable in a file": {"metadata": {"files": ["${SECRET}.nc"]}},
+    "files that are text": {"metadata": {"files": "/etc/passwd"}},
+    "files that are a number": {"metadata": {"files": 5}},
+    "metadata that are a list": {"metadata": [1]},
+    "what a terminal obeys": {"metadata": {"title": "\x1b]0;said\x07"}},
+    "a datatype that is a list": {"datatype": ["os:system"]},
+    "a template of version 1": {"kwargs": {"url": "{{ shell('touch pwned') }}"}},
+    "a variable of version 1": {"kwargs": {"url": "{{ env(SECRET) }}/grid.nc"}},
     "windows path": {"kwargs": {"url": "C:\\secret.nc"}},
     "file url": {"kwargs": {"url": "file:///etc/passwd"}},
     "plain http": {"kwargs": {"url": "http://example.org/a.nc"}},
@@ -264,6 +279,12 @@ def test_hostile_entries_are_refused(tmp_path, monkeypatch, attack):
         ("version: 2\nuser_parameters: {HOME: {default: x}}\n", "user_parameters"),
         ("version: 2\nmetadata: {a: 'shell(ls)'}\n", r"'shell\('"),
         ("version: 2\naliases: {a: nothing}\n", "an alias of 'nothing'"),
+        ("version: 2\naliases: {a: [nothing]}\n", "an alias of .'nothing'."),
+        ("version: 2\ndata: {'../../x': {kwargs: {url: a.nc}}}\n", "that name; allowed is letters"),
+        ('version: 2\ndata: {"a\\0b": {kwargs: {url: a.nc}}}\n', "that name; allowed is letters"),
+        ("version: 2\nmetadata: " + "[" * 20_000 + "]" * 20_000, "nested too deep"),
+        ("sources: {a: {driver: csv, args: {urlpath: '{{ shell(\"ls\") }}'}}}\n", "does not say version: 2"),
+        ("plugins: {source: [{module: evil}]}\nsources: {}\n", "does not say version: 2"),
         (
             "sources: {a: {driver: zarr, args: {urlpath: x}}}\n",
             "does not say version: 2; rewrite it for intake 2",
@@ -285,6 +306,16 @@ def test_hostile_or_foreign_files_are_refused(tmp_path, raw, message, monkeypatc
     [
         {"reader": "intake.readers.convert:Pipeline", "kwargs": {"data": "{data(mine)}"}},
         {"reader": "subprocess:Popen", "kwargs": {"data": "{data(mine)}"}},
+        {
+            "reader": "intake.readers.readers:XArrayDatasetReader",
+            "kwargs": {"data": "{data(mine)}"},
+            "output_instance": "evil:module",
+        },
+        {
+            "reader": "intake.readers.readers:XArrayDatasetReader",
+            "kwargs": {"data": "{data(mine)}"},
+            "metadata": [1],
+        },
         {"reader": "intake.readers.readers:XArrayDatasetReader", "kwargs": {"data": "{data(other)}"}},
         {"reader": "intake.readers.readers:XArrayDatasetReader", "kwargs": {"data": "{env(HOME)}"}},
         {
@@ -300,6 +331,13 @@ def test_hostile_or_foreign_files_are_refused(tmp_path, raw, message, monkeypatc
 def test_hostile_readers_are_refused(tmp_path, entry):
     with pytest.raises(StoreError, match="is refused: 'view' has"):
         regions(catalog_file(tmp_path, entries={"view": entry}))
+
+
+def test_an_entry_that_reads_itself_is_refused(tmp_path):
+    reader = "intake.readers.readers:XArrayDatasetReader"
+    entry = {"reader": reader, "kwargs": {"data": "{data(mine)}"}}
+    with pytest.raises(StoreError, match="is refused: 'mine' has the name of something under data:"):
+        regions(catalog_file(tmp_path, entries={"mine": entry}))
 
 
 def test_a_link_out_of_the_catalogs_folder_is_not_followed(tmp_path):

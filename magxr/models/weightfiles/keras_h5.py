@@ -11,8 +11,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from magxr.errors import MissingExtraError, ModelError
-from magxr.models.weightfiles import found
-from magxr.models.weightfiles.archive import member
+from magxr.models.weightfiles import found, keras_config
+from magxr.models.weightfiles.archive import member, names
 from magxr.models.weightfiles.kinds import KERAS_MEMBER
 
 if TYPE_CHECKING:
@@ -75,9 +75,12 @@ def read(
     except ImportError:
         package = "h5py"
         raise MissingExtraError(package, "files", "reading network weights") from None
+    if archive and keras_config.MEMBER in names(path):
+        keras_config.check_config(path, member(path, keras_config.MEMBER, keras_config.LARGEST))
     source = io.BytesIO(member(path, KERAS_MEMBER, _LARGEST)) if archive else path
     try:
         with h5py.File(source, "r") as file:
+            _check_links(file)
             groups = _groups(file, layers, order)
             return {layer.name: _read_layer(file, layer, groups) for layer in layers}
     except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:  # as h5py meets damage
@@ -187,6 +190,20 @@ def _groups(file: Any, layers: Sequence[Layer], order: Sequence[Layer]) -> dict[
         if all(layer.name in way for layer in layers):
             return way
     return max(ways, key=len)
+
+
+def _check_links(file: Any) -> None:
+    """Refuse links to other files, before a look at what is there follows one."""
+    import h5py
+
+    def foreign(name: bytes, told: Any) -> str | None:
+        return name.decode(errors="replace") if told.type == h5py.h5l.TYPE_EXTERNAL else None
+
+    link = file.id.links.visit(foreign, info=True)
+    if link is not None:
+        place, _ = file.id.links.get_val(link.encode())
+        msg = f"{link!r} in the weights file is a link (ExternalLink) to {place.decode()!r}; refused"
+        raise ModelError(msg)
 
 
 def _member(group: Any, name: str) -> Any:

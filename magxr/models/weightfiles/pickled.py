@@ -8,9 +8,12 @@ file may mention only those in `_KNOWN` mean anything, and what they mean is wri
 from __future__ import annotations
 
 import pickletools
-from typing import IO, Any, NamedTuple, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from magxr.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _TYPES = {
     "FloatStorage": "<f4", "HalfStorage": "<f2", "DoubleStorage": "<f8", "BFloat16Storage": "bf16",
@@ -115,7 +118,9 @@ class _Machine:
         elif name in ("SETITEM", "SETITEMS", "APPEND", "APPENDS"):
             self._fill(name)
         elif name in ("GLOBAL", "STACK_GLOBAL"):
-            text = argument if name == "GLOBAL" else " ".join(reversed([str(stack.pop()), str(stack.pop())]))
+            text = (
+                argument if name == "GLOBAL" else " ".join(reversed([_word(stack.pop()), _word(stack.pop())]))
+            )
             if text not in _KNOWN:
                 self._refuse(f"it names {text.replace(' ', '.')}")
             stack.append(Name(text))
@@ -148,30 +153,37 @@ class _Machine:
         if name.startswith("APPEND") and isinstance(target, list):
             target.extend(values)
         elif name.startswith("SETITEM") and isinstance(target, dict):
-            target.update(zip(values[::2], values[1::2], strict=True))
+            self._put(target, zip(values[::2], values[1::2], strict=True))
         else:
             self._refuse("it fills something that is neither a table nor a list")
+
+    def _put(self, table: dict[Any, Any], pairs: Iterable[Any]) -> None:
+        for key, value in pairs:
+            if not isinstance(key, str | int):  # to hash tuples of tuples can take for ever
+                self._refuse(f"a table has a {type(key).__name__} for a key")
+            table[key] = value
 
     def _storage(self, told: Any) -> Storage:
         kind, held, key, _, count, *view = told
         if view not in ([], [None]):
             self._refuse("a tensor is a view into another, as torch wrote before 0.4")
         if kind != "storage" or not isinstance(held, Name) or held.text.split(" ")[-1] not in _TYPES:
-            self._refuse(f"it refers to {told!r}")
-        return Storage(str(key), _TYPES[held.text.split(" ")[-1]], int(count))
+            self._refuse(f"it refers to {_word(kind)}, which is no storage of numbers")
+        return Storage(_word(key), _TYPES[held.text.split(" ")[-1]], int(count))
 
     def _made(self, name: Any, arguments: Any) -> Any:
         text = name.text.split(" ")[-1] if isinstance(name, Name) else ""
         made: Any = None
         if text == "OrderedDict":
-            made = dict(*arguments)
+            made = {}
+            self._put(made, arguments[0] if arguments else ())
         elif text == "_rebuild_parameter" and isinstance(arguments[0], Stored):
             made = arguments[0]
         elif text == "_rebuild_tensor_v2" and isinstance(arguments[0], Storage):
             storage, offset, shape, strides = arguments[:4]
             made = Stored(storage, int(offset), tuple(map(int, shape)), tuple(map(int, strides)))
         else:
-            self._refuse(f"it calls {name!r}")
+            self._refuse(f"it calls {_word(name)}")
         return made
 
     def _refuse(self, why: str) -> NoReturn:
@@ -180,3 +192,8 @@ class _Machine:
             "get the weights as safetensors or from another source"
         )
         raise ModelError(msg)
+
+
+def _word(value: Any) -> str:
+    """Return a name or a number as text; of anything else its type: tuples of tuples may never end."""
+    return str(value) if isinstance(value, str | int | Name) else f"a {type(value).__name__}"
