@@ -87,11 +87,13 @@ def explained(error: BaseException, address: str) -> StoreError:
     encrypted = address.split("://")[0] in ENCRYPTED
     chain = list(_chain(error))
     refused = next((e for e in chain if isinstance(e, ssl.SSLError)), None)
+    plain = next((e for e in chain if any(word in str(e) for word in _NO_TLS)), None)
     if isinstance(refused, ssl.SSLCertVerificationError):
-        msg = f"the scheduler at {address} has a certificate of another authority ({_short(refused)}); {MAKE}"
-    elif refused is not None and any(word in str(refused) for word in _NO_TLS):
+        why = _short(refused)
+        msg = f"the scheduler at {address} has a certificate that is not trusted here ({why}); {MAKE}"
+    elif encrypted and plain is not None:
         fix = "give it as tcp:// if you trust the network, or start it with certificates"
-        msg = f"what answers at {address} does not speak TLS ({_short(refused)}); {fix}"
+        msg = f"what answers at {address} does not speak TLS ({_short(plain)}); {fix}"
     elif encrypted and (refused is not None or _closed(chain)):
         why = _short(chain[-1])
         msg = f"the scheduler at {address} refused the certificate of this process ({why}); {MAKE}"
@@ -106,8 +108,14 @@ def explained(error: BaseException, address: str) -> StoreError:
     return StoreError(msg)
 
 
-_NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG")
-"""What OpenSSL says of an answer that is no TLS."""
+_NO_TLS = (
+    "WRONG_VERSION_NUMBER",
+    "RECORD_LAYER_FAILURE",
+    "HTTP_REQUEST",
+    "PACKET_LENGTH_TOO_LONG",
+    "convert to SSL",
+)
+"""What OpenSSL says of an answer that is no TLS, and Tornado of one that came before it was asked for."""
 
 
 def _closed(chain: list[BaseException]) -> bool:

@@ -17,7 +17,7 @@ import pytest
 import magxr
 from magxr.clusters.opening import connected
 from magxr.clusters.reading import described
-from magxr.clusters.tls import check_certificates
+from magxr.clusters.tls import check_certificates, explained
 from magxr.errors import StoreError
 from magxr.synthetic.seafloor import demo_region
 from tests.deploy.tls_cluster import ROOT, certificates, cluster, environment, settings
@@ -208,7 +208,7 @@ def test_a_client_without_a_certificate_is_refused_before_it_calls(running):
 def test_a_certificate_of_another_authority_is_refused(theirs, running):
     with dask.config.set(settings(theirs)):
         said = refused(running[0])
-    assert f"the scheduler at {running[0]} has a certificate of another authority" in said
+    assert f"the scheduler at {running[0]} has a certificate that is not trusted here" in said
     assert "export DASK_CONFIG=FOLDER/dask.yaml" in said
 
 
@@ -275,3 +275,49 @@ def test_what_is_documented_listens_on_a_named_interface():
     for command in commands:
         assert "--host " in command, command
         assert "--dashboard-address 127.0.0.1:" in command, command
+
+
+@pytest.mark.parametrize(
+    ("address", "error", "cause", "match"),
+    [
+        (
+            "tls://a:1",
+            OSError("x"),
+            ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong"),
+            "does not speak TLS",
+        ),
+        ("tls://a:1", ValueError("IOStream is not idle; cannot convert to SSL"), None, "does not speak TLS"),
+        ("tls://a:1", OSError("x"), ssl.SSLEOFError(8, "EOF occurred"), "refused the certificate of this"),
+        (
+            "tls://a:1",
+            OSError("[SSL: TLSV1_ALERT_UNKNOWN_CA]"),
+            OSError("Stream is closed"),
+            "refused the certif",
+        ),
+        ("tls://a:1", OSError("x"), ConnectionResetError(104, "reset"), "refused the certificate of this"),
+        (
+            "tcp://a:1",
+            OSError("x"),
+            ConnectionResetError(104, "reset"),
+            "closed the connection, as a scheduler that",
+        ),
+        (
+            "tls://a:1",
+            OSError("Timed out"),
+            None,
+            "no Dask scheduler answers at tls://a:1 .*deploy/tls/README",
+        ),
+        (
+            "tcp://a:1",
+            OSError("Timed out"),
+            None,
+            "no Dask scheduler answers at tcp://a:1 .*--host 127.0.0.1",
+        ),
+    ],
+)
+def test_what_connections_fail_with(address, error, cause, match):
+    """Which of these it is depends on who is faster, so all that were seen are here."""
+    error.__cause__ = cause
+    told = explained(error, address)
+    assert isinstance(told, StoreError)
+    assert re.search(match, str(told)), told

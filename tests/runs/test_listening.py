@@ -10,6 +10,7 @@ import dask
 import psutil
 import pytest
 
+from magxr.runs.config import configure
 from magxr.runs.crew import crew
 from magxr.synthetic.seafloor import demo_region
 from tests.deploy.tls_cluster import certificates, environment, until
@@ -38,9 +39,12 @@ def sea(tmp_path_factory):
     return path
 
 
+PROCESSES = configure("demo", "out.zarr", engine="blocks", scheduler="processes")
+
+
 def test_workers_of_this_machine_and_their_scheduler():
     before, _ = listening(os.getpid())
-    with dask.config.set(num_workers=2), crew("processes") as found:
+    with dask.config.set(num_workers=2), crew(PROCESSES) as found:
         assert sorted(found.each(abs, [(-1,), (-2,), (-3,)])) == [1, 2, 3]
         now, family = listening(os.getpid())
         assert family >= 3
@@ -54,7 +58,7 @@ def test_settings_of_a_cluster_do_not_open_them(monkeypatch):
     """Somebody's own Dask settings name the dashboard's address for all networks."""
     before, _ = listening(os.getpid())
     wide = {"distributed.scheduler.dashboard.address": "0.0.0.0:0", "distributed.dashboard.link": "x"}
-    with dask.config.set(wide | {"num_workers": 1}), crew("processes") as found:
+    with dask.config.set(wide | {"num_workers": 1}), crew(PROCESSES) as found:
         assert list(found.each(abs, [(-1,)])) == [1]
         assert {place.ip for place in listening(os.getpid())[0] - before} == {"127.0.0.1"}
 
@@ -98,9 +102,11 @@ def test_workers_of_this_machine_where_encryption_is_required(tmp_path):
     folder = tmp_path / "tls"
     assert certificates(folder).returncode == 0
     script = (
+        "from magxr.runs.config import configure\n"
         "from magxr.runs.crew import crew\n"
         "if __name__ == '__main__':\n"
-        "    with crew('processes') as found:\n"
+        "    processes = configure('demo', 'out.zarr', engine='blocks', scheduler='processes')\n"
+        "    with crew(processes) as found:\n"
         "        print(found.client.scheduler_info()['address'], sum(found.each(abs, [(-1,), (-2,)])))\n"
     )
     path = tmp_path / "script.py"
