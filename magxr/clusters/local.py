@@ -44,13 +44,10 @@ def start(asked: Cluster) -> AbstractContextManager[Any]:
     ParameterError
         If workers would have more threads together than this process may use cores.
     MissingExtraError
-        If distributed, or what makes certificates, is not installed.
+        If what makes certificates is not installed.
     """
-    try:
-        from distributed import LocalCluster
-    except ImportError as error:
-        package = extra = "distributed"
-        raise MissingExtraError(package, extra, "computing in processes, block by block,") from error
+    from distributed import LocalCluster
+
     options = placed(asked)
     fewest, most = asked.bounds(cores_here() // (asked.cores or 1) or 1)
     threads = asked.cores or 1

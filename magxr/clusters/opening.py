@@ -67,6 +67,8 @@ def connected(asked: Cluster, *, progress: bool = False, least: int | None = Non
     """
     import dask
 
+    # before its settings are set: what is undone at the end is otherwise all that it knows of itself
+    _check_installed(asked)
     own = asked.kind in ("local", "cuda")
     with ExitStack() as stack:
         stack.enter_context(dask.config.set(_rules(asked)))
@@ -81,6 +83,17 @@ def connected(asked: Cluster, *, progress: bool = False, least: int | None = Non
         count = (fewest if own else min(fewest, 1)) if least is None else least
         wait_for(client, count, asked.wait, stream=sys.stderr if progress else None, **watched)
         yield client
+
+
+def _check_installed(asked: Cluster) -> None:
+    try:
+        importlib.import_module("distributed")
+    except ImportError as error:
+        package = extra = "distributed"
+        where = (
+            "in processes, block by block," if asked.kind == "local" else f"at {asked.address or asked.kind}"
+        )
+        raise MissingExtraError(package, extra, f"computing {where}") from error
 
 
 def _start(asked: Cluster) -> AbstractContextManager[Any]:
@@ -123,11 +136,8 @@ def _ready(client: Any, plugin: Any, *, stays: bool) -> Iterator[None]:
 
 @contextmanager
 def _client(asked: Cluster, cluster: Any) -> Iterator[Any]:
-    try:
-        from distributed import Client
-    except ImportError as error:
-        package = extra = "distributed"
-        raise MissingExtraError(package, extra, f"computing at {asked.address}") from error
+    from distributed import Client
+
     where = asked.address if cluster is None else cluster
     if asked.address is not None:
         check_certificates(asked.address)

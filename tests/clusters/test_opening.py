@@ -67,6 +67,32 @@ def test_what_is_started_listens_here_only():
     assert heard == {"127.0.0.1"}
 
 
+FRESH = """
+import sys
+import dask
+from magxr.clusters.opening import opened
+from magxr.clusters.reading import described
+
+if __name__ == "__main__":
+    assert "distributed" not in sys.modules
+    for _ in range(2):
+        with opened(described({"kind": "local", "workers": 1, "cores": 1})):
+            pass
+    print(dask.config.get("distributed.scheduler.allowed-failures"))
+"""
+
+
+def test_settings_are_as_they_were(tmp_path):
+    """Also where nothing had loaded distributed before, whose settings come with it."""
+    path = tmp_path / "script.py"
+    path.write_text(FRESH)
+    run = subprocess.run(
+        [sys.executable, str(path)], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.split() == ["3"]
+
+
 def loaded():
     from magxr.models import worker
 
