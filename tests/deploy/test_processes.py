@@ -4,19 +4,13 @@ import asyncio
 import copy
 import importlib.util
 import logging
-import os
-import re
-import socket
 import subprocess
-import sys
 import time
-import urllib.request
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.deploy.manifests import one, pods
+from tests.deploy.processes import PATIENCE, container, free_port, process, running_scheduler, running_worker
 
 if importlib.util.find_spec("distributed") is None:
     pytest.skip("distributed is not installed", allow_module_level=True)
@@ -24,67 +18,13 @@ if importlib.util.find_spec("distributed") is None:
 needs_operator = pytest.mark.skipif(
     importlib.util.find_spec("dask_kubernetes") is None, reason="dask-kubernetes is not installed"
 )
-PATIENCE = 120
-"""Seconds; processes start in two or three where nothing else runs."""
-
-
-def container(file, role, place=0, kind="containers"):
-    return dict(pods(one(file)))[role][kind][place]
-
-
-@contextmanager
-def process(container, folder, *more, **environment):
-    """Run a container's command with other ports; what manifest and operator set is set."""
-    told = {v["name"]: v["value"] for v in container.get("env", ())} | environment
-    args = [re.sub(r"\$\((\w+)\)", lambda m: told[m[1]], word) for word in container["args"]]
-    args = [word.replace("/tmp/", f"{folder}/") for word in args]
-    assert args[0] in {"dask", "python"}
-    start = [sys.executable, *(["-m", "dask"] if args[0] == "dask" else [])]
-    log = folder / f"{container['name']}.log"
-    with log.open("w") as out:
-        running = subprocess.Popen(
-            [*start, *args[1:], *more], stdout=out, stderr=out, cwd=folder, env=os.environ | told
-        )
-        try:
-            yield running, log
-        finally:
-            running.terminate()
-            running.wait(PATIENCE)
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return taken.getsockname()[1]
-
-
-def asked(url, log):
-    """Return what a server answers once it is there; the probes of the manifests ask so."""
-    for _ in range(PATIENCE * 5):
-        try:
-            with urllib.request.urlopen(url, timeout=5) as answer:
-                return answer.read().decode()
-        except OSError:
-            time.sleep(0.2)
-    pytest.fail(f"{url} does not answer:\n{log.read_text()}")
-
-
-def probe(container, port, log):
-    there = container["livenessProbe"]["httpGet"]
-    assert there["port"] in {p["name"] for p in container["ports"]}
-    return asked(f"http://127.0.0.1:{port}{there['path']}", log)
 
 
 @pytest.fixture(scope="module")
 def scheduler(tmp_path_factory):
     """Run the scheduler of the cluster; return its two ports."""
-    port, pages = free_port(), free_port()
-    told = container("cluster.yaml", "scheduler")
-    where = ["--host", "127.0.0.1", "--port", str(port), "--dashboard-address", f"127.0.0.1:{pages}"]
-    folder = tmp_path_factory.mktemp("scheduler")
-    with process(told, folder, *where) as (running, log):
-        assert probe(told, pages, log) == "ok"
-        assert running.poll() is None
-        yield port, pages
+    with running_scheduler(tmp_path_factory.mktemp("scheduler")) as ports:
+        yield ports
 
 
 @pytest.mark.parametrize(
@@ -95,20 +35,18 @@ def test_a_worker_starts_with_what_it_is_given(file, threads, gigabytes, schedul
     from distributed.system import MEMORY_LIMIT
 
     port, pages = scheduler
-    health, told = free_port(), container(file, "worker")
-    where = ["--host", "127.0.0.1", "--dashboard-address", f"127.0.0.1:{health}"]
-    from_operator = {"DASK_WORKER_NAME": file, "DASK_SCHEDULER_ADDRESS": f"tcp://127.0.0.1:{port}"}
-    with process(told, tmp_path, *where, **from_operator) as (_, log):
-        assert probe(told, health, log) == "ok"  # also without pages
-        with Client(f"tcp://127.0.0.1:{port}", timeout=PATIENCE, set_as_default=False) as client:
-            client.wait_for_workers(1, timeout=PATIENCE)
-            (worker,) = client.scheduler_info()["workers"].values()
-            assert (worker["name"], worker["nthreads"]) == (file, threads)
-            assert worker["memory_limit"] == min(gigabytes * 2**30, MEMORY_LIMIT)  # of this machine
-            assert Path(worker["local_directory"]).is_relative_to(tmp_path)
-            assert client.submit(sum, [1, 2]).result(PATIENCE) == 3
-            if importlib.util.find_spec("dask_kubernetes"):
-                assert retired(port, pages) == [file]  # the name is that of the pod that it will delete
+    with (
+        running_worker(file, port, tmp_path),
+        Client(f"tcp://127.0.0.1:{port}", timeout=PATIENCE, set_as_default=False) as client,
+    ):
+        client.wait_for_workers(1, timeout=PATIENCE)
+        (worker,) = client.scheduler_info()["workers"].values()
+        assert (worker["name"], worker["nthreads"]) == (file, threads)
+        assert worker["memory_limit"] == min(gigabytes * 2**30, MEMORY_LIMIT)  # of this machine
+        assert Path(worker["local_directory"]).is_relative_to(tmp_path)
+        assert client.submit(sum, [1, 2]).result(PATIENCE) == 3
+        if importlib.util.find_spec("dask_kubernetes"):
+            assert retired(pages) == [file]  # the name is that of the pod that it will delete
 
 
 def operator(monkeypatch, pages):
@@ -123,7 +61,7 @@ def operator(monkeypatch, pages):
     return controller
 
 
-def retired(port, pages):
+def retired(pages):
     with pytest.MonkeyPatch.context() as patch:
         there = operator(patch, pages)
         log = logging.getLogger("test")
@@ -146,7 +84,11 @@ def test_the_routes_are_those_of_distributed_and_one_more():
     import distributed  # its settings
 
     assert distributed
-    (routes,) = [ast.literal_eval(v["value"]) for v in container("cluster.yaml", "scheduler")["env"]]
+    (routes,) = [
+        ast.literal_eval(v["value"])
+        for v in container("cluster.yaml", "scheduler")["env"]
+        if v["name"].endswith("ROUTES")
+    ]
     assert routes == [*dask.config.get("distributed.scheduler.http.routes"), "distributed.http.scheduler.api"]
 
 
