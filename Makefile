@@ -8,7 +8,7 @@ STRIDE ?= 20
 # The release that dask-cuda 26.10 pins; the ordinary environment takes the newest.
 PINNED = dask==2026.7.1 distributed==2026.7.1
 
-.PHONY: demo test test-pinned lint types contracts check clean
+.PHONY: demo test test-pinned resolve-cuda lint types contracts check clean
 .DELETE_ON_ERROR:
 
 $(VENV)/installed-%: pyproject.toml
@@ -27,6 +27,10 @@ test-pinned: pyproject.toml
 	test -x $(VENV)-pinned/bin/python || $(PYTHON) -m venv $(VENV)-pinned
 	$(VENV)-pinned/bin/python -m pip install --quiet --disable-pip-version-check -e '.[test,all]' $(PINNED)
 	$(VENV)-pinned/bin/python -m pytest -n 2 --dist loadscope tests/chunked tests/steps tests/io tests/runs tests/whole
+
+# Asks the index only: nothing of CUDA is downloaded.
+resolve-cuda: $(VENV)/installed-dev
+	$(BIN)/python tools/resolve.py cuda
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
