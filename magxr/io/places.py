@@ -206,9 +206,14 @@ def start(path: Path, length: int) -> bytes:
         return file.read(length)
 
 
-def put(path: Path, content: bytes) -> None:
+def content(path: Path) -> bytes:
+    """Return a file, as one moment had it: at a URL in one request, where one that opens it takes several."""
+    return bytes(files(path).cat_file(key(path))) if is_url(path) else path.read_bytes()
+
+
+def put(path: Path, whole: bytes) -> None:
     """Write a file at a URL, whole or not at all: one request."""
-    files(path).pipe_file(key(path), content)
+    files(path).pipe_file(key(path), whole)
 
 
 def version(path: Path) -> str:

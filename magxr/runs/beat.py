@@ -154,7 +154,7 @@ class _Mine:
 
     def _read(self) -> dict[str, Any] | None:
         try:
-            content = self.path.read_bytes()
+            content = places.content(self.path)
         except FileNotFoundError:
             return None
         try:

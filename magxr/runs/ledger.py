@@ -172,7 +172,7 @@ class Ledger:
         if not path.is_file():
             return None
         try:
-            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
+            with np.load(io.BytesIO(places.content(path)), allow_pickle=False) as file:
                 flat = dict(file)
         except (OSError, ValueError, EOFError) as error:
             raise StoreError(_damaged(path, error)) from error
@@ -234,8 +234,8 @@ def _found(path: Path) -> dict[str, Any] | None:
 def _read(path: Path) -> dict[str, Any]:
     try:
         with reaching(path):
-            text = path.read_text(encoding="utf-8")
-        found = json.loads(text)
+            content = places.content(path)
+        found = json.loads(content)
     except StoreError:
         raise
     except (OSError, ValueError) as error:

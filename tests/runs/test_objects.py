@@ -117,6 +117,7 @@ def until(ready):
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_by_blocks(s3, there, whole, bare, caplog):
     with caplog.at_level("INFO"):
         result = magxr.run(there, f"{s3}/out.zarr", engine="blocks", **SMALL)
@@ -129,6 +130,7 @@ def test_by_blocks(s3, there, whole, bare, caplog):
         magxr.run(there, f"{s3}/out.zarr", engine="blocks", **SMALL)
 
 
+@pytest.mark.slow
 def test_by_a_graph_that_replaces_an_older_store(s3, sea, there, whole, bare):
     store.write(sea, f"{s3}/out.zarr")
     magxr.run(there, f"{s3}/out.zarr", overwrite=True, **SMALL)
@@ -136,6 +138,7 @@ def test_by_a_graph_that_replaces_an_older_store(s3, sea, there, whole, bare):
     assert tops(s3) == ["out.html", "out.zarr", "sea.zarr"]
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_leaves_nothing(s3, there, bare, monkeypatch):
     def fail(*_):
         msg = "enough"
@@ -147,6 +150,7 @@ def test_a_run_that_fails_leaves_nothing(s3, there, bare, monkeypatch):
     assert tops(s3) == ["sea.zarr"]
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_and_resumed(s3, there, whole, bare, tmp_path, monkeypatch):
     out = f"{s3}/out.zarr"
     driver = start(tmp_path, there, out)
@@ -169,6 +173,7 @@ def test_killed_in_the_middle_and_resumed(s3, there, whole, bare, tmp_path, monk
     assert tops(s3) == ["out.html", "out.zarr", "sea.zarr"]
 
 
+@pytest.mark.slow
 def test_throttled_in_processes_and_no_secret_told(s3, s3_server, there, whole, tmp_path, monkeypatch):
     proxy = Proxy(s3_server, share=0.02)
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{proxy.server.server_port}")
@@ -212,6 +217,7 @@ def test_what_an_unfinished_run_tells_holds_no_secret(s3, there, bare, monkeypat
         assert not [content for content in told if secret.encode() in content]
 
 
+@pytest.mark.slow
 def test_killed_between_any_two_moves_of_its_end(s3, sea, there, whole, bare, monkeypatch):
     """A process that is killed changes nothing any more: so do these calls, from some change on."""
     real, asked = blocks.finish, []
