@@ -52,6 +52,8 @@ def check_writable(path: Path) -> None:
         As `there`, and if the key may not write.
     """
     with reaching(path):
+        if urlsplit(str(path)).scheme in ("http", "https"):
+            raise NotImplementedError
         _reach(path)
         system, name = files(path), f"{key(path)}.magxr-{uuid.uuid4().hex[:8]}"
         system.pipe_file(name, b"may magxr write here?")
@@ -106,7 +108,7 @@ def why(path: Path, error: Exception) -> str:
     if kinds & {*_LOST}:
         return f"{path}: nobody answers ({said}); check the network and AWS_ENDPOINT_URL"
     if kinds & {"NotImplementedError"}:
-        return f"{path}: files of {urlsplit(str(path)).scheme}:// can only be read; choose another place"
+        return f"{path}: what is at {urlsplit(str(path)).scheme}:// can only be read; choose another place"
     fix = "try again, or work on this machine and copy"
     return f"{path} cannot be used ({type(error).__name__}: {said}); {fix}"
 

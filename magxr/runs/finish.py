@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from magxr.errors import StoreError
 from magxr.io import places, store
 from magxr.io.byproducts import copy_byproducts
+from magxr.io.moving import MARKS as ROOTS
 from magxr.io.moving import begun, complete
 from magxr.io.template import sweep
 from magxr.runs import interrupt
@@ -103,7 +104,7 @@ def _remove(folder: Path) -> None:
     """
     for large in places.listed(folder):
         if large.is_dir():
-            places.remove(large)
+            places.remove(large, ROOTS)  # the roots first: what a straggler cannot open it does not write to
     if places.is_url(folder):
         # In one request, so that no part of it is left; whoever holds the lock removes it.
         small = [places.key(file) for file in places.listed(folder) if file.name != LOCK]

@@ -5,14 +5,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from magxr.errors import MissingExtraError, StoreError
-from magxr.io import places
+from magxr.io import places, store
 from magxr.io.labels import read_labels
+from magxr.io.read import open_anomaly
 from magxr.models.spec import load
 from magxr.runs.config import configure
 from magxr.runs.leave import free
+from magxr.testing import wavy_sea_floor
 
 pytest.importorskip("upath", reason="URLs need universal-pathlib: magxr[cloud]")
 SECRET = "hun/ter2"
@@ -118,6 +121,20 @@ def test_what_stays_on_this_machine_says_so():
     for use, what in ((free, "a study leaves"), (read_labels, "a label table"), (load, "a model")):
         with pytest.raises(StoreError, match=rf"s3://b/x is a URL, but .*{what}.* can only be on this"):
             use("s3://b/x")
+
+
+def test_a_store_of_another_protocol_than_s3():
+    sea = wavy_sea_floor((40, 60)).to_dataset().chunk(20)
+    for ds in (sea, sea + 1):
+        store.write(ds, "memory://bucket/a.zarr", overwrite=True)
+        np.testing.assert_array_equal(open_anomaly("memory://bucket/a.zarr").anomaly, ds.anomaly)
+    assert [p.name for p in places.listed(places.place("memory://bucket"))] == ["a.zarr"]
+
+
+def test_the_web_can_only_be_read():
+    pytest.importorskip("aiohttp")
+    with pytest.raises(StoreError, match=r"a\.zarr: what is at https:// can only be read; choose another"):
+        store.write(wavy_sea_floor(), "https://example.org/a.zarr")
 
 
 def test_a_local_path_loads_nothing_of_urls(tmp_path):
