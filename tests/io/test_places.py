@@ -11,6 +11,7 @@ import pytest
 from magxr.errors import MissingExtraError, StoreError
 from magxr.io import places, store
 from magxr.io.labels import read_labels
+from magxr.io.reach import working
 from magxr.io.read import open_anomaly
 from magxr.models.spec import load
 from magxr.runs.config import configure
@@ -135,6 +136,26 @@ def test_the_web_can_only_be_read():
     pytest.importorskip("aiohttp")
     with pytest.raises(StoreError, match=r"a\.zarr: what is at https:// can only be read; choose another"):
         store.write(wavy_sea_floor(), "https://example.org/a.zarr")
+
+
+def test_what_goes_wrong_while_a_run_is_at_work(monkeypatch):
+    botocore = pytest.importorskip("botocore.exceptions")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    lost = botocore.EndpointConnectionError(endpoint_url=f"http://me:{SECRET}@127.0.0.1:1/bucket")
+    for error, message in (
+        (PermissionError(f"expired {SECRET}"), "the key is wrong or may not do this"),
+        (lost, "nobody answers .*check the network"),
+    ):
+        with (
+            pytest.raises(StoreError, match=message) as caught,
+            working("demo", places.place("memory://b/o")),
+        ):
+            raise error
+        assert "memory://b/o: " in str(caught.value)
+        assert SECRET not in str(caught.value)
+    for error, where in ((ValueError("mine"), "memory://b/o"), (PermissionError("of a disk"), "/tmp/o.zarr")):
+        with pytest.raises(type(error), match=str(error)), working(where):
+            raise error
 
 
 def test_a_local_path_loads_nothing_of_urls(tmp_path):
