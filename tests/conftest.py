@@ -3,6 +3,7 @@
 import gc
 import os
 import sys
+import uuid
 from pathlib import Path
 
 import psutil
@@ -41,3 +42,30 @@ def forgotten_networks():
     if keras := sys.modules.get("keras"):
         keras.utils.clear_session()
     gc.collect()
+
+
+@pytest.fixture(scope="session")
+def s3_server():
+    """Port of an S3 server on this machine."""
+    for package in ("s3fs", "upath", "moto", "flask"):
+        pytest.importorskip(package, reason=f"tests of object stores need {package}: magxr[cloud,test]")
+    from tests.s3server import serving
+
+    with serving() as port:
+        yield port
+
+
+@pytest.fixture
+def s3(s3_server, monkeypatch):
+    """URL of an empty bucket; its key, which may be logged nowhere, is in the environment."""
+    from tests.s3server import environment, forget_clients
+
+    for name, value in environment(s3_server).items():
+        monkeypatch.setenv(name, value)
+    forget_clients()
+    import s3fs
+
+    bucket = f"magxr-{uuid.uuid4().hex[:12]}"
+    s3fs.S3FileSystem().mkdir(bucket)
+    yield f"s3://{bucket}"
+    forget_clients()

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from magxr.io.places import address
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -23,7 +25,8 @@ def fill_in(path: Path, values: Mapping[str, NDArray[Any]]) -> None:
     """Write by-products (fences, a rank, a spectrum) of a store in which they were laid out empty."""
     import zarr
 
-    group: Any = zarr.open_group(path, mode="r+")
+    where, how = address(path)
+    group: Any = zarr.open_group(where, mode="r+", **how)
     for name, array in values.items():
         group[name][...] = array
 
@@ -32,7 +35,8 @@ def copy_byproducts(path: Path) -> None:
     """Copy by-products that are known only after computing into the attrs of the variables they belong to."""
     import zarr
 
-    with xr.open_dataset(path, engine="zarr", consolidated=False, chunks=None) as ds:
+    where, how = address(path)
+    with xr.open_dataset(where, engine="zarr", consolidated=False, chunks=None, **how) as ds:
         known = {
             c: (set(v.dims), _plain(v.values))
             for c, v in sorted(
@@ -44,7 +48,7 @@ def copy_byproducts(path: Path) -> None:
             name: {str(c): value for c, (dims, value) in known.items() if not dims & set(v.dims)}
             for name, v in ds.data_vars.items()
         }
-    group = zarr.open_group(path, mode="r+")
+    group = zarr.open_group(where, mode="r+", **how)
     for name, values in found.items():
         if values:
             group[str(name)].attrs.update(values)

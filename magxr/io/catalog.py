@@ -16,6 +16,7 @@ from magxr.io.anomaly import check_asserted
 from magxr.io.chunking import plan
 from magxr.io.crop import checked, crop
 from magxr.io.locate import found, located
+from magxr.io.places import here
 from magxr.io.read import open_anomaly
 from magxr.io.region import Region
 
@@ -123,7 +124,7 @@ def regions(catalog: str | os.PathLike[str] | None = None) -> list[Region]:
     StoreError
         If the catalog cannot be read or is refused.
     """
-    file = Path(catalog).expanduser() if catalog is not None else catalogs_folder() / "regions.yaml"
+    file = here(catalog, "a catalog") if catalog is not None else catalogs_folder() / "regions.yaml"
     content = vetting.load(file)
     cat = _intake(content)
     return [_described(name, file.parent, cat) for name in content["data"]]

@@ -11,6 +11,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from magxr.errors import StoreError
+from magxr.io import places
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,21 +20,25 @@ _LARGEST = 10**7
 
 
 def check_codecs(store: Path) -> None:
-    """Refuse a local Zarr store of format 2 with arrays that are pickles.
+    """Refuse a Zarr store of format 2 with arrays that are pickles.
 
     Parameters
     ----------
     store : pathlib.Path
-        Folder of a group; its own arrays are looked at.
+        Folder or URL of a group; its own arrays are looked at. One of format 3 is read as that, whatever else
+        lies in it.
 
     Raises
     ------
     StoreError
         Naming the array.
     """
-    for path in sorted(store.glob("*/.zarray")):
+    if (store / "zarr.json").is_file():
+        return
+    for folder in places.listed(store):
+        path = folder / ".zarray"
         try:
-            told = json.loads(path.read_bytes()[:_LARGEST])
+            told = json.loads(places.start(path, _LARGEST))
         except (OSError, ValueError, RecursionError):
             continue  # zarr will say what is wrong with it
         if "pickle" in _names(told):

@@ -10,10 +10,10 @@ import numpy as np
 import xarray as xr
 
 from magxr.errors import GridError, ParameterError, StoreError
-from magxr.io import store
+from magxr.io import places, store
 from magxr.io.anomaly import without_fill
 from magxr.io.chunking import plan
-from magxr.io.read import local
+from magxr.io.read import found
 from magxr.labelled import signed
 
 if TYPE_CHECKING:
@@ -72,12 +72,14 @@ def ingest(
     ----------
     Meyer, B., Chulliat, A. and Saltus, R. (2017), doi:10.1002/2017GC007280; data doi:10.7289/V5H70CVX.
     """
-    where = local(table)
+    if places.is_url(table):
+        places.here(table, "a table")
+    where = found(table)
     if column not in ("sealevel", "upcont"):
         msg = f"column={column!r}; it must be 'upcont' (4 km) or 'sealevel'"
         raise ParameterError(msg)
     target = store.place(out, overwrite)
-    with tempfile.TemporaryFile(dir=target.parent) as space:
+    with tempfile.TemporaryFile(dir=None if places.is_url(target) else target.parent) as space:
         grid = np.memmap(space, np.float32, shape=_MOST)
         latitude, longitude = np.full(_MOST[0], np.nan), np.full(_MOST[1], np.nan)
         seen = np.zeros(_MOST, np.bool_)

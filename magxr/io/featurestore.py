@@ -12,16 +12,17 @@ import logging
 import shutil
 import uuid
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from magxr.errors import StoreError
+from magxr.io.places import here
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -143,7 +144,7 @@ def open_features(folder: str | os.PathLike[str], about: dict[str, Any]) -> Feat
     StoreError
         If the folder is something else, or holds other features under this recipe's name.
     """
-    root = Path(folder).expanduser()
+    root = here(folder, "a folder of features")
     if not root.parent.is_dir():
         msg = f"the folder {str(root.parent)!r} for {root.name!r} does not exist; make it first"
         raise StoreError(msg)

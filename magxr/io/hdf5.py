@@ -10,12 +10,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def check_whole(path: Path) -> None:
+def check_whole(path: Path, source: Any = None) -> None:
     """Refuse an HDF5 file with links to other files, or numbers that lie in other files.
 
     Parameters
     ----------
     path : pathlib.Path
+        What it is called.
+    source : binary file, optional
+        Where it is read from, if it is at a URL.
 
     Raises
     ------
@@ -36,7 +39,7 @@ def check_whole(path: Path) -> None:
             return name.decode(errors="replace")
         return None
 
-    with h5py.File(path, "r") as file:
+    with h5py.File(path if source is None else source, "r") as file:
         found = file.id.links.visit(elsewhere, info=True)
     if found is not None:
         fix = "copy it into one file, e.g. h5repack, ncks or xarray's to_netcdf"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,9 +9,11 @@ import xarray as xr
 
 from magxr.errors import ParameterError, StoreError
 from magxr.io.labeltext import BOUNDS, COLUMNS, PERCENTS, from_text, kind_of_file, to_text
+from magxr.io.places import here
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -94,7 +95,7 @@ def write_labels(labels: xr.Dataset, path: str | Path, *, overwrite: bool = Fals
     Numbers are written so that reading gives them back to the last bit. GeoJSON holds one rectangle for
     each window; where the windows cross the date line their longitudes run on past 180.
     """
-    target = Path(path)
+    target = here(path, "a label table")
     kind = kind_of_file(target)
     if target.exists() and not overwrite:
         msg = f"{target} exists; pass overwrite=True or choose another name"
@@ -136,7 +137,7 @@ def read_labels(path: str | Path, *, threshold: float = 0.7) -> xr.Dataset:
         If a label is none, a window appears twice, or labels contradict each other or their percentages.
     """
     check_threshold(threshold)
-    source = Path(path)
+    source = here(path, "a label table")
     kind = kind_of_file(source)
     if not source.is_file():
         msg = f"no label table {source}; write one with write_labels(...)"

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from magxr.errors import StoreError
+from magxr.io.places import place
 from magxr.io.vetting import SYNTHETIC
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def found(entry: Region, folder: Path) -> Region:
         return entry
     own = os.environ.get(entry.variable_name)
     if own:
-        return replace(entry, where=Path(own).expanduser())
+        return replace(entry, where=place(own))
     inside = [f for f in (folder / n for n in entry.files) if f.resolve().is_relative_to(folder.resolve())]
     given = [
         Path(os.environ[v]).expanduser() / n for v in DATA_FOLDERS if os.environ.get(v) for n in entry.files

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import xarray as xr
 
 from magxr.errors import GridError, MissingExtraError, StoreError
-from magxr.io import store
+from magxr.io import places, reach, store
 from magxr.io.anomaly import CRS, as_anomaly
 from magxr.io.codecs import check_codecs
 from magxr.io.hdf5 import check_whole
+from magxr.io.moving import marked
 from magxr.io.oldgmt import is_old_gmt, open_old_gmt
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ _MAGIC: dict[bytes, Format] = {
     b"MM\x00+": "geotiff",
 }
 
+_FROM_URLS = ("netcdf4", "zarr")
+_PART = 4 << 20
+"""Bytes of a NetCDF-4 file at a URL that are read at a time."""
+
 
 def open_anomaly(
     path: str | os.PathLike[str],
@@ -47,7 +52,8 @@ def open_anomaly(
     ----------
     path : str or path-like
         A NetCDF file (CF; classic or NetCDF-4; GMT's grids old and new), a GeoTIFF in longitude and
-        latitude with one band, or a Zarr store (format 2 or 3). The content decides, not the suffix.
+        latitude with one band, or a Zarr store (format 2 or 3). The content decides, not the suffix. NetCDF-4
+        and Zarr may be at a URL, e.g. ``"s3://bucket/chile.nc"``.
     variable : str, optional
         Name of the anomaly in the file. Needed where several variables are in nT.
     units : "nT", optional
@@ -68,7 +74,7 @@ def open_anomaly(
     Raises
     ------
     StoreError
-        If the path does not exist, is a URL, is of unknown format or cannot be read.
+        If the path does not exist, is of unknown format or cannot be read; if a URL cannot be used.
     GridError
         If the file does not hold one regular grid of longitude and latitude in nT.
     ParameterError
@@ -81,8 +87,12 @@ def open_anomaly(
     Declared fill values become NaN as they are read; so does every finite value of 90 000 nT and more in
     size, since EMAG2 marks cells without data by 99999 or -99999 and not all copies declare it.
     """
-    where = local(path)
-    kind = sniff(where)
+    where = found(path)
+    with reach.reaching(where):
+        kind = sniff(where)
+    if places.is_url(where) and kind not in _FROM_URLS:
+        msg = f"{where} is {kind}, which can only be read on this machine; copy it here and open the copy"
+        raise StoreError(msg)
     try:
         ds = _OPENERS[kind](where)
     except (OSError, RuntimeError, ValueError, KeyError, TypeError) as err:
@@ -91,25 +101,21 @@ def open_anomaly(
         why = f"{type(err).__name__}: {err}"
         msg = f"{where} looks like {kind} but cannot be read ({why}); fetch or make it anew"
         raise StoreError(msg) from err
-    stat = where.stat()
-    token = f"{where.resolve()}-{stat.st_mtime_ns}-{stat.st_size}"
+    token = store.version(where) if kind == "zarr" else places.version(where)
     return as_anomaly(
         ds, file=where.name, variable=variable, units=units, crs=crs, chunks=chunks, token=token
     )
 
 
-def local(path: str | os.PathLike[str]) -> Path:
-    """Return the path if something is there, else tell."""
-    if not isinstance(path, str | os.PathLike):
+def found(path: str | os.PathLike[str]) -> Path:
+    """Return the place if something is there, else tell."""
+    if not isinstance(path, str | os.PathLike) and not places.is_url(path):
         msg = f"the path is {path!r}, a {type(path).__name__}; give the path of a grid as text"
         raise StoreError(msg)
-    text = os.fspath(path)
-    if "://" in text:
-        msg = f"{text} is a URL; download it first and open the local copy"
-        raise StoreError(msg)
-    where = Path(text).expanduser()
-    if not where.exists():
-        msg = f"there is no file or folder {text!r} (looked from {Path.cwd()}); check the path"
+    where = places.place(path)
+    if not reach.there(where):
+        looked = "" if places.is_url(where) else f" (looked from {Path.cwd()})"
+        msg = f"there is no file or folder {str(path)!r}{looked}; check the path"
         raise StoreError(msg)
     return where
 
@@ -117,12 +123,11 @@ def local(path: str | os.PathLike[str]) -> Path:
 def sniff(path: Path) -> Format:
     """Tell a file's format from its first bytes (a folder's from what lies in it)."""
     if path.is_dir():
-        if store.is_zarr(path):
+        if marked(path):
             return "zarr"
         msg = f"the folder {path} is not a Zarr store (it has no zarr.json, .zgroup or .zmetadata)"
         raise StoreError(msg)
-    with path.open("rb") as file:
-        start = file.read(8)
+    start = places.start(path, 8)
     if start[:4] in _MAGIC:
         return _MAGIC[start[:4]]
     if path.suffix.lower() in (".csv", ".xyz", ".txt"):
@@ -141,8 +146,13 @@ def _need(package: str, purpose: str) -> None:
 
 def _netcdf4(path: Path) -> xr.Dataset:
     _need("h5netcdf", "reading NetCDF-4")
-    check_whole(path)
-    return _open(path, engine="h5netcdf")
+    if not places.is_url(path):
+        check_whole(path)
+        return _open(path, engine="h5netcdf")
+    # Parts of a file, each a request, are kept where they will be wanted again.
+    file = places.files(path).open(places.key(path), "rb", block_size=_PART, cache_type="blockcache")
+    check_whole(path, file)
+    return _open(file, engine="h5netcdf")
 
 
 def _netcdf3(path: Path) -> xr.Dataset:
@@ -156,10 +166,11 @@ def _netcdf3(path: Path) -> xr.Dataset:
 
 def _zarr(path: Path) -> xr.Dataset:
     check_codecs(path)
-    return _open(path, engine="zarr", consolidated=False)
+    where, how = places.address(path)
+    return _open(where, engine="zarr", consolidated=False, **how)
 
 
-def _open(path: Path, **how: Any) -> xr.Dataset:
+def _open(path: Any, **how: Any) -> xr.Dataset:
     return xr.open_dataset(path, decode_coords="all", chunks=None, cache=False, **how)
 
 

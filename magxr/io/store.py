@@ -1,15 +1,13 @@
 """Write results to Zarr, whole or not at all, and open them again. The only module that imports zarr.
 
 One Dask chunk becomes one Zarr chunk, so no two tasks ever write into the same object. The store grows
-under a temporary name beside its place and gets its own name when everything is in it.
+under a temporary name beside its place and gets its own name when everything is in it (`magxr.io.moving`).
 """
 
 from __future__ import annotations
 
 import importlib.metadata
 import logging
-import os
-import shutil
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,22 +18,25 @@ import xarray as xr
 from magxr._version import __version__
 from magxr.chunked.plan import is_chunked, rechunk
 from magxr.errors import StoreError
+from magxr.io import places, reach
 from magxr.io.byproducts import copy_byproducts
 from magxr.io.chunking import Chunks, plan
 from magxr.io.codecs import check_codecs
+from magxr.io.moving import MARKS, complete, marked, move
 
 if TYPE_CHECKING:
+    import os
+
     from dask.delayed import Delayed
 
 log = logging.getLogger("magxr.store")
 
-_MARKS = ("zarr.json", ".zgroup", ".zmetadata")
 CONVENTIONS = "CF-1.11"
 
 
 def is_zarr(path: str | os.PathLike[str]) -> bool:
     """Tell whether a folder is a Zarr group, of format 2 or 3."""
-    return any((Path(path) / mark).is_file() for mark in _MARKS)
+    return marked(places.place(path))
 
 
 @overload
@@ -73,7 +74,8 @@ def write(
         What to write. Dask chunks become Zarr chunks; irregular ones are made regular first (logged by
         ``magxr.plan``), arrays in memory are cut into pieces of about 1024 cells a side.
     path : str or path-like
-        Local folder to make, e.g. ``"chile.zarr"``. The folder around it must exist.
+        Folder to make, e.g. ``"chile.zarr"``, or a URL, e.g. ``"s3://bucket/chile.zarr"``. The folder around
+        it, or the bucket, must exist.
     overwrite : bool, optional
         Replace a Zarr store that is already there, once the new one is complete.
     compute : bool, optional
@@ -82,13 +84,13 @@ def write(
     Returns
     -------
     pathlib.Path or dask.delayed.Delayed
-        The path written, or the work to be done.
+        The path written (at a URL a `upath.UPath`), or the work to be done.
 
     Raises
     ------
     StoreError
-        If the path is a URL, its folder is missing, or something is there already (and, with
-        ``overwrite``, if that is not a Zarr store).
+        If its folder or bucket is missing, or something is there already (and, with ``overwrite``, if that
+        is not a Zarr store); if a URL cannot be used.
 
     Notes
     -----
@@ -107,14 +109,12 @@ def write(
     from dask.delayed import delayed
 
     try:
-        done = ready.to_zarr(
-            growing, mode="w-", encoding=encoding, zarr_format=3, consolidated=False, compute=False
-        )
+        done = _begun(ready, encoding, growing)
         if compute:
             _computed(done)
             return _finish(None, growing, target, overwrite)
     except BaseException:
-        shutil.rmtree(growing, ignore_errors=True)
+        places.tidy(growing, MARKS)
         raise
     later: Delayed = delayed(_finish)(done, growing, target, overwrite)
     return later
@@ -126,32 +126,34 @@ def open(path: str | os.PathLike[str], *, chunks: Chunks = "auto") -> xr.Dataset
     Parameters
     ----------
     path : str or path-like
-        Local Zarr store, of format 2 or 3.
+        Zarr store, of format 2 or 3: a local folder or a URL.
     chunks : "auto", int, dict or None, optional
         As in `magxr.io.read.open_anomaly`; None leaves values to be read when they are used.
 
     Raises
     ------
     StoreError
-        If there is nothing, or no Zarr store, at the path.
+        If there is nothing, or no Zarr store, at the path; if a URL cannot be used.
     """
-    where = Path(path)
-    if not where.exists():
-        msg = f"there is no Zarr store {str(path)!r} (looked from {Path.cwd()}); check the path"
+    where = places.place(path)
+    if not reach.there(where):
+        looked = "" if places.is_url(where) else f" (looked from {Path.cwd()})"
+        msg = f"there is no Zarr store {str(path)!r}{looked}; check the path"
         raise StoreError(msg)
-    if not is_zarr(where):
+    if not marked(where):
         marks = "zarr.json, .zgroup or .zmetadata"
         msg = f"{where} is not a Zarr store (it has no {marks}); give the folder of one"
         raise StoreError(msg)
     check_codecs(where)
     try:
-        ds = xr.open_dataset(where, engine="zarr", consolidated=False, chunks=None, cache=False)
+        at, how = places.address(where)
+        ds = xr.open_dataset(at, engine="zarr", consolidated=False, chunks=None, cache=False, **how)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as err:
         msg = f"{where} is damaged, or not a group of arrays ({type(err).__name__}: {err}); write it anew"
         raise StoreError(msg) from err
     if chunks is None:
         return ds
-    token = f"{where.resolve()}-{where.stat().st_mtime_ns}"
+    token = version(where)
     stored: dict[Any, int] = {}
     for v in ds.data_vars.values():
         stored |= v.encoding.get("preferred_chunks") or {}
@@ -169,22 +171,31 @@ def versions() -> str:
     return ", ".join((f"magxr {__version__}", *others))
 
 
+def version(path: Path) -> str:
+    """Return what changes when a store becomes another: for a URL it is that of the file that marks it."""
+    if places.is_url(path):
+        path = next(path / mark for mark in MARKS if (path / mark).is_file())
+    return places.version(path)
+
+
 def place(path: str | os.PathLike[str], overwrite: bool) -> Path:
     """Return where a store is to be, or tell why none can be written there."""
-    text = os.fspath(path)
-    if "://" in text:
-        msg = f"{text} is a URL; write to a local folder and copy it there"
-        raise StoreError(msg)
-    target = Path(text).expanduser()
-    if not target.parent.is_dir():
+    target = places.place(path)
+    text = str(target) if places.is_url(target) else str(path)
+    if places.is_url(target):
+        if not target.name or target == target.parent:
+            msg = f"{text} is no place for a store; name one inside it, e.g. {text.rstrip('/')}/chile.zarr"
+            raise StoreError(msg)
+        reach.check_writable(target)
+    elif not target.parent.is_dir():
         msg = f"the folder {str(target.parent)!r} for {target.name!r} does not exist; make it first"
         raise StoreError(msg)
-    if target.exists() or target.is_symlink():
+    if reach.there(target) or target.is_symlink():
         if not overwrite:
             fix = "choose another name, remove it, or pass overwrite=True (--overwrite)"
             msg = f"{text!r} is already there; {fix}"
             raise StoreError(msg)
-        if not is_zarr(target):
+        if not marked(target):
             msg = f"{text!r} is not a Zarr store, so overwrite=True does not replace it; remove it yourself"
             raise StoreError(msg)
     return target
@@ -239,6 +250,15 @@ def _even(size: int, length: int) -> tuple[int, ...]:
     return (length,) * (size // length) + ((size % length,) if size % length else ())
 
 
+def _begun(ds: xr.Dataset, encoding: dict[Any, dict[str, Any]], path: Path) -> Delayed:
+    """Write all but lazy values; return the rest of the work."""
+    at, how = places.address(path)
+    done: Delayed = ds.to_zarr(
+        at, mode="w-", encoding=encoding, zarr_format=3, consolidated=False, compute=False, **how
+    )
+    return done
+
+
 def _finish(_done: object, growing: Path, target: Path, overwrite: bool) -> Path:
     """Copy by-products into attrs, then give the store its name."""
     try:
@@ -247,14 +267,14 @@ def _finish(_done: object, growing: Path, target: Path, overwrite: bool) -> Path
             if target.exists():
                 msg = f"{str(target)!r} appeared while it was being written; choose another name"
                 raise StoreError(msg)
-            growing.rename(target)
+            move(growing, target)
             return target
         old = target.with_name(f"{growing.name}-old")
-        if target.exists():
-            target.rename(old)
-        growing.rename(target)
-        shutil.rmtree(old, ignore_errors=True)
+        if complete(target):
+            move(target, old)
+        move(growing, target)
+        places.tidy(old, MARKS)
     except BaseException:
-        shutil.rmtree(growing, ignore_errors=True)
+        places.tidy(growing, MARKS)
         raise
     return target

@@ -7,14 +7,14 @@ smaller chunks, so that a reader need not take a whole block to look at a corner
 from __future__ import annotations
 
 import hashlib
-import shutil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
 from magxr.chunked.plan import is_chunked
-from magxr.io import store
+from magxr.io import places, store
+from magxr.io.moving import MARKS, move
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -32,6 +32,8 @@ UNREADABLE = (OSError, ValueError, KeyError, RuntimeError)
 
 def lay_out(ds: xr.Dataset, path: Path, blocks: Mapping[str, int]) -> None:
     """Write everything of a lazy Dataset but its lazy values; the store is there whole or not at all.
+
+    At a URL too: what was laid out is copied, its root last (`magxr.io.moving`).
 
     Parameters
     ----------
@@ -57,9 +59,10 @@ def lay_out(ds: xr.Dataset, path: Path, blocks: Mapping[str, int]) -> None:
     out.attrs = {**ds.attrs, **store.made_with()}
     out.encoding = {}
     growing = path.with_name(f".{path.name}.layout")
-    shutil.rmtree(growing, ignore_errors=True)
-    out.to_zarr(growing, mode="w-", encoding=encoding, zarr_format=3, consolidated=False, compute=False)
-    growing.rename(path)
+    places.remove(growing, MARKS)
+    where, how = places.address(growing)
+    out.to_zarr(where, mode="w-", encoding=encoding, zarr_format=3, consolidated=False, compute=False, **how)
+    move(growing, path)
 
 
 def _inner(length: int) -> int:
@@ -99,7 +102,8 @@ def write_block(
                 shard.unlink(missing_ok=True)
     fields = {name: (dims[name], array) for name, array in values.items()}
     region = {d: s for name in values for d, s in zip(dims[name], where, strict=True)}
-    xr.Dataset(fields).to_zarr(path, region=region, mode="r+", zarr_format=3, consolidated=False)
+    at, how = places.address(path)
+    xr.Dataset(fields).to_zarr(at, region=region, mode="r+", zarr_format=3, consolidated=False, **how)
 
 
 def read_region(path: Path, names: Iterable[str], where: Slices) -> dict[str, NDArray[Any]]:
@@ -110,12 +114,19 @@ def read_region(path: Path, names: Iterable[str], where: Slices) -> dict[str, ND
     Exception
         Whatever zarr raises of a block that is torn.
     """
-    with xr.open_dataset(path, engine="zarr", consolidated=False, chunks=None, cache=False) as ds:
+    at, how = places.address(path)
+    how |= {"engine": "zarr", "consolidated": False, "zarr_format": 3}
+    with xr.open_dataset(at, chunks=None, cache=False, **how) as ds:
         return {name: np.asarray(ds[name].variable[where].values) for name in names}
 
 
 def sweep(path: Path) -> None:
-    """Remove what killed writers left in a store: zarr gives an object its name when it is whole."""
+    """Remove what killed writers left in a store: zarr gives a file its name when it is whole.
+
+    At a URL there is nothing to sweep: an object that was not sent whole is not there.
+    """
+    if places.is_url(path):
+        return
     for half in path.rglob("*.partial"):
         half.unlink(missing_ok=True)
 

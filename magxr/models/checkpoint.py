@@ -8,14 +8,16 @@ import os
 import uuid
 import zipfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from magxr.errors import ModelError, StoreError
+from magxr.io.places import here
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     Arrays = dict[str, NDArray[Any]]
@@ -76,7 +78,7 @@ def checkpoint_in(folder: str | Path | None, name: str, about: Any) -> Checkpoin
     """Return the checkpoint of that name in a folder, which is made; None where there is no folder."""
     if folder is None:
         return None
-    path = Path(folder).expanduser()
+    path = here(folder, "a checkpoint")
     if path.exists() and not path.is_dir():
         msg = f"checkpoint={str(folder)!r} is a file; give a folder"
         raise StoreError(msg)

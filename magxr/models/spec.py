@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from magxr.errors import ModelError
+from magxr.io.places import here
 from magxr.models import engine, weights
 from magxr.models.backbones import EMBEDDED, backbone
 from magxr.models.fields import check_fields
@@ -192,7 +193,7 @@ def _folder(model: str | Path) -> Path:
     if not isinstance(model, str | os.PathLike):
         msg = f"model={model!r} is no model; give the name of one ({list(SHIPPED)}) or the path of its folder"
         raise ModelError(msg)
-    path = Path(model)
+    path = here(model, "a model")
     if path.name in (HEAD_FILE, CARD_FILE):
         path = path.parent
     if not path.is_dir():

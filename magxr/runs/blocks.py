@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import shutil
 import time
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -12,8 +11,10 @@ from typing import TYPE_CHECKING
 from magxr.chunked.piecewise import statistics
 from magxr.chunked.plan import is_chunked
 from magxr.errors import StoreError
-from magxr.io import store
+from magxr.io import places, store
 from magxr.io.byproducts import fill_in
+from magxr.io.moving import MARKS, complete
+from magxr.io.reach import working
 from magxr.io.template import lay_out
 from magxr.runs.block import make_block, opened
 from magxr.runs.config import chunks_of
@@ -74,7 +75,8 @@ def run_blocks(
         with _timed("check", seconds):
             what = about(plan, source, maps)
         plan = named(plan, what)
-        with ledger.claimed(what), kept(ledger.folder):
+        reads_writes = config.out, config.path, config.region
+        with ledger.claimed(what), kept(ledger.folder), working(*reads_writes):
             if ledger.finished() is None:
                 with _timed("read", seconds):
                     laid_out(plan, source, templates, ledger)
@@ -100,12 +102,12 @@ def _check_free(ledger: Ledger, config: RunConfig) -> None:
 
 def laid_out(plan: Plan, source: xr.Dataset, templates: Mapping[str, xr.Dataset], ledger: Ledger) -> None:
     """Copy the source, so that workers read what was checked, and lay out the stores that grow."""
-    if not plan.store(SOURCE).exists():
+    if not complete(plan.store(SOURCE)):
         for half in plan.folder.glob(f".{SOURCE}.zarr.writing-*"):
-            shutil.rmtree(half)  # of a run that was killed while it copied
+            places.remove(half, MARKS)  # of a run that was killed while it copied
         store.write(source, plan.store(SOURCE))
     for name, template in templates.items():
-        if name != SOURCE and not plan.store(name).exists():
+        if name != SOURCE and not complete(plan.store(name)):
             ledger.forget()  # by-products of a store that was lost are filled in when statistics are made
             lay_out(template, plan.store(name), plan.blocks[name])
 
@@ -156,7 +158,7 @@ def ready(plan: Plan, stage: Stage, ledger: Ledger) -> float:
     }
     known, found = compute(shared, beside)
     for name in (FILLED, MAPS, OUT):
-        if plan.store(name).exists():
+        if complete(plan.store(name)):
             there = store.open(plan.store(name), chunks=None).variables
             fill_in(plan.store(name), {k: v for k, v in found.items() if k in there})
     ledger.keep(stage.name, known)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magxr.clusters.description import is_address
 from magxr.errors import ParameterError
+from magxr.io.places import is_url, place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from magxr.models.spec import ModelSpec
     from magxr.runs.config import RunConfig
@@ -62,5 +63,9 @@ def computing(config: RunConfig, spec: ModelSpec | None = None, *, progress: boo
 
 def _read_by_workers(config: RunConfig) -> list[Path]:
     """Return the input where workers read it themselves: a run by blocks gives them a copy."""
-    asked = config.path or Path(config.region)
-    return [asked.absolute()] if config.engine == "graph" and asked.exists() else []
+    if config.engine != "graph":
+        return []
+    asked = config.path or place(config.region)
+    if is_url(asked):
+        return [asked]
+    return [asked.absolute()] if asked.exists() else []

@@ -7,13 +7,14 @@ import os
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from magxr.clusters.description import Cluster, is_address
 from magxr.clusters.reading import described
-from magxr.errors import ChunkError, ParameterError, StoreError
+from magxr.errors import ChunkError, ParameterError
 from magxr.io.anomaly import check_asserted
 from magxr.io.crop import checked
+from magxr.io.places import is_url, place
 from magxr.runs.cluster import check_scheduler
 from magxr.steps.arguments import flag, is_number, is_whole
 
@@ -32,13 +33,13 @@ class RunConfig:
     """
 
     region: str
-    """Catalog entry, or path of a grid (NetCDF, GMT, GeoTIFF, Zarr)."""
+    """Catalog entry, or path or URL of a grid (NetCDF, GMT, GeoTIFF, Zarr)."""
     out: Path
-    """Zarr store to write; pictures and the report lie beside it."""
+    """Zarr store to write, also at a URL; pictures and the report lie beside it."""
     preset: Preset = "sound"
     """Which set of defaults was taken."""
     path: Path | None = None
-    """Local file to read instead of the catalog's source."""
+    """File to read instead of the catalog's source."""
     variable: str | None = None
     """Name of the anomaly variable, where units do not tell."""
     units: str | None = None
@@ -111,7 +112,7 @@ class RunConfig:
 
     def parameters(self) -> dict[str, Any]:
         """Return every field as plain JSON values, for provenance; of a cluster the kind only."""
-        plain = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(self).items()}
+        plain = {k: str(v) if isinstance(v, Path) or is_url(v) else v for k, v in asdict(self).items()}
         return plain | {"cluster": None if self.cluster is None else self.cluster.kind}
 
 
@@ -136,6 +137,8 @@ def configure(region: str, out: str | Path, *, preset: Preset = "sound", **chang
         hint = f" (did you mean {close[0]!r}?)" if close else ""
         msg = f"run() has no argument {strange[0]!r}{hint}; it has {sorted(known)}"
         raise ParameterError(msg)
+    if is_url(region):
+        place(region)  # before it is written down anywhere: it may hold a secret
     base = RunConfig(region=region, out=_path("out", out), preset=preset)
     if preset == "paper":
         base = replace(base, **_PAPER)
@@ -160,13 +163,12 @@ def _placed(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _path(name: str, value: object) -> Path:
+    if is_url(value) and not isinstance(value, str):
+        return place(cast("Path", value))
     if not isinstance(value, str | os.PathLike) or "\0" in os.fspath(value):
         msg = f"{name}={value!r} is no path; give it as text, e.g. {name}='chile.zarr'"
         raise ParameterError(msg)
-    if "://" in os.fspath(value):
-        msg = f"{name}={value!r} is a URL; give a local path and copy from or to it"
-        raise StoreError(msg)
-    return Path(value).expanduser()
+    return place(value)
 
 
 def _check(config: RunConfig) -> None:

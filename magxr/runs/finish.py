@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from magxr.errors import StoreError
-from magxr.io import store
+from magxr.io import places, store
 from magxr.io.byproducts import copy_byproducts
+from magxr.io.moving import MARKS as ROOTS
+from magxr.io.moving import begun, complete
 from magxr.io.template import sweep
+from magxr.runs import interrupt
+from magxr.runs.lock import LOCK
 from magxr.runs.output import MAPS as GROUP
-from magxr.runs.output import STORE, RunResult, publish
+from magxr.runs.output import OLD, RunResult, drawn_in, publish
 from magxr.runs.present import Findings, present
 from magxr.runs.stages import MAPS, OUT, SOURCE
 
@@ -56,39 +59,41 @@ def finish(plan: Plan, spec: ModelSpec, ledger: Ledger, seconds: dict[str, float
         for name in (MAPS, OUT):
             copy_byproducts(plan.store(name))
             sweep(plan.store(name))
-        shutil.rmtree(ready, ignore_errors=True)  # of a run that was killed while it drew
-        ready.mkdir()
+        places.remove(ready)  # of a run that was killed while it drew
+        places.make_folder(ready)
         source, maps, out = (store.open(plan.store(name)) for name in (SOURCE, MAPS, OUT))
         began = time.perf_counter()
-        report, pictures, headline = present(Findings(plan.config, spec, source, maps, out, seconds), ready)
+        with drawn_in(ready) as desk:
+            report, pictures, headline = present(
+                Findings(plan.config, spec, source, maps, out, seconds), desk
+            )
         seconds["pictures"] = time.perf_counter() - began
         done = {"report": report, "pictures": pictures, "headline": headline}
         ledger.finish(done)
-    _move(plan.store(MAPS), plan.store(OUT) / GROUP)
-    _move(plan.store(OUT), ready / STORE)
-    if (ready / STORE).exists():
+    interrupt.check()
+    if complete(plan.store(OUT)):
         _check_appeared(plan, ready)
-        publish(ready, target)
+        publish(ready, plan.store(OUT), plan.store(MAPS), target)
     _remove(plan.folder)
     beside = target.parent
     found = tuple(beside / picture for picture in done["pictures"])
     return RunResult(target, beside / done["report"], found, done["headline"], seconds)
 
 
-def _move(made: Path, place: Path) -> None:
-    if made.exists():
-        made.rename(place)
-
-
 def _check_appeared(plan: Plan, ready: Path) -> None:
     """Refuse to replace what somebody else put there while the run was at work."""
-    target = plan.config.out
-    places = [target, *(target.parent / made.name for made in ready.iterdir() if made.name != STORE)]
-    taken = [place for place in places if place.exists()]
+    target, beside = plan.config.out, [made for made in places.listed(ready) if made.name != OLD]
+    taken = [target.parent / made.name for made in beside if _appeared(made, target.parent / made.name)]
+    if target.exists() and not begun(plan.store(OUT), target, {GROUP: plan.store(MAPS)}):
+        taken.insert(0, target)
     if taken and not plan.config.overwrite:
         fix = "move it away, or pass overwrite=True (--overwrite), and finish with resume=True (--resume)"
         msg = f"{str(taken[0])!r} appeared while the run was at work; {fix}"
         raise StoreError(msg)
+
+
+def _appeared(made: Path, place: Path) -> bool:
+    return place.exists() and not begun(made, place)
 
 
 def _remove(folder: Path) -> None:
@@ -97,12 +102,18 @@ def _remove(folder: Path) -> None:
     A worker of a cluster that outlived a killed run may still write here; what it makes is left under
     a hidden name.
     """
-    for large in folder.iterdir():
+    for large in places.listed(folder):
         if large.is_dir():
-            shutil.rmtree(large, ignore_errors=True)
+            places.remove(large, ROOTS)  # the roots first: what a straggler cannot open it does not write to
+    if places.is_url(folder):
+        # In one request, so that no part of it is left; whoever holds the lock removes it.
+        small = [places.key(file) for file in places.listed(folder) if file.name != LOCK]
+        if small:
+            places.files(folder).rm(small)
+        return
     gone = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}")
     folder.rename(gone)
-    shutil.rmtree(gone, ignore_errors=True)
+    places.remove(gone)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Ctrl-C and the end of wall time, neither of which is lost."""
+"""Ctrl-C and the end of wall time, neither of which is lost, and other reasons to stop between blocks."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
 _asked: list[int] = []
 """Numbers of the signals that asked this process to stop."""
+_asking: list[Callable[[], None]] = []
+"""Raise an error if there is another reason to stop."""
 
 
 @contextmanager
@@ -43,7 +45,19 @@ def _stop(number: int, _: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
+@contextmanager
+def asking(why: Callable[[], None]) -> Iterator[None]:
+    """Have `check` call ``why`` too while the block runs."""
+    _asking.append(why)
+    try:
+        yield
+    finally:
+        _asking.remove(why)
+
+
 def check() -> None:
-    """Raise the interrupt that was lost, if one was; called between blocks."""
+    """Raise the interrupt that was lost, if one was, or what `asking` raises; called between blocks."""
     if _asked:
         raise KeyboardInterrupt
+    for why in _asking:
+        why()

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magxr.errors import StoreError
+from magxr.io.places import here
 from magxr.runs.output import working_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     import pandas as pd
 
@@ -36,7 +37,7 @@ def free(out: str | Path) -> Path:
     StoreError
         If something is there already, or the folder around it is missing.
     """
-    folder = Path(out).expanduser()
+    folder = here(out, "what a study leaves")
     if folder.exists():
         msg = f"{str(out)!r} is already there; choose another folder or remove it"
         raise StoreError(msg)

@@ -10,14 +10,15 @@
       ledger/STAGE/     one file a block: what it was made from, checksum of what was written
       *.zarr            the stores that grow
 
-Every file is written under another name first and then renamed, so it is there whole or not at all.
+Every file is written under another name first and then renamed, so it is there whole or not at all; at a URL
+it is sent in one request, which makes it whole too.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
-import shutil
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from magxr.errors import StoreError
+from magxr.io import places
+from magxr.io.reach import reaching
 from magxr.kernels.lowrank import Basis, Scale
 from magxr.runs.lock import LOCK, locked, unwritable
 
@@ -101,7 +104,7 @@ class Ledger:
             If the folder cannot be made, another run is at work in it, or it is of another run.
         """
         try:
-            self.folder.mkdir(exist_ok=True)
+            places.make_folder(self.folder)
         except OSError as error:
             raise StoreError(unwritable(self.folder.parent, error)) from error
         with self.locked():
@@ -111,9 +114,9 @@ class Ledger:
                 try:
                     _write(self.folder / "run.json", {"format": FORMAT, **about})
                 except OSError as error:
-                    shutil.rmtree(self.folder, ignore_errors=True)
+                    places.tidy(self.folder)
                     raise StoreError(unwritable(self.folder.parent, error)) from error
-            (self.folder / "ledger").mkdir(exist_ok=True)
+            places.make_folder(self.folder / "ledger")
             yield
 
     def locked(self) -> AbstractContextManager[None]:
@@ -126,13 +129,11 @@ class Ledger:
 
     def finished(self) -> dict[str, Any] | None:
         """Return what `finish` wrote down, None if something is still to be made."""
-        path = self.folder / "finished.json"
-        return _read(path) if path.is_file() else None
+        return _found(self.folder / "finished.json")
 
     def entry(self, stage: str, number: tuple[int, ...]) -> dict[str, Any] | None:
         """Return the entry of a block, None if it was not signed."""
-        path = self._entry(stage, number)
-        return _read(path) if path.is_file() else None
+        return _found(self._entry(stage, number))
 
     def sign(self, stage: str, number: tuple[int, ...], entry: Mapping[str, Any]) -> None:
         """Write down that a block is done."""
@@ -157,7 +158,7 @@ class Ledger:
 
     def forget(self) -> None:
         """Have the statistics made anew, and with them the by-products that go into the stores."""
-        shutil.rmtree(self.folder / "statistics", ignore_errors=True)
+        places.remove(self.folder / "statistics")
 
     def kept(self, stage: str) -> dict[str, Any] | None:
         """Return the statistics of a stage, None if they are still to be made.
@@ -171,7 +172,7 @@ class Ledger:
         if not path.is_file():
             return None
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with np.load(io.BytesIO(places.content(path)), allow_pickle=False) as file:
                 flat = dict(file)
         except (OSError, ValueError, EOFError) as error:
             raise StoreError(_damaged(path, error)) from error
@@ -202,6 +203,11 @@ def _write(path: Path, content: Mapping[str, Any]) -> None:
 @contextmanager
 def _growing(path: Path) -> Iterator[IO[bytes]]:
     """Open a file that gets its name when it is whole and on the disk."""
+    if places.is_url(path):
+        content = io.BytesIO()
+        yield content
+        places.put(path, content.getvalue())
+        return
     path.parent.mkdir(exist_ok=True)  # not its parents: a worker that outlives its run must not bring it back
     growing = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}")
     try:
@@ -215,9 +221,23 @@ def _growing(path: Path) -> Iterator[IO[bytes]]:
         raise
 
 
+def _found(path: Path) -> dict[str, Any] | None:
+    """Return what a file says, None if there is none."""
+    try:
+        return _read(path)
+    except StoreError as error:
+        if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
+            return None
+        raise
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        with reaching(path):
+            content = places.content(path)
+        found = json.loads(content)
+    except StoreError:
+        raise
     except (OSError, ValueError) as error:
         raise StoreError(_damaged(path, error)) from error
     if not isinstance(found, dict):

@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from magxr.errors import StoreError
+from magxr.io.places import is_url
+from magxr.io.reach import why
+from magxr.runs import beat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,11 +27,17 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 def locked(folder: Path) -> Iterator[None]:
     """Keep others out of a folder while the block runs; a process that dies lets go by itself.
 
+    At a URL others find out that it is dead (`magxr.runs.beat`).
+
     Raises
     ------
     StoreError
         If another run holds it, or it cannot be held.
     """
+    if is_url(folder):
+        with beat.held(folder / LOCK):
+            yield
+        return
     import fcntl
 
     try:
@@ -57,5 +66,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 def unwritable(folder: Path, error: OSError) -> str:
     """Return what to say of a folder in which nothing can be made."""
+    if is_url(folder):
+        return why(folder, error)
     fix = "make room on its disk" if error.errno in FULL else "choose a folder that you may write to"
     return f"cannot write into {str(folder)!r} ({error.strerror}); {fix}"

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
+import tempfile
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magxr.errors import StoreError
-from magxr.io import store
+from magxr.io import places, store
+from magxr.io.moving import complete, move, replace
+from magxr.io.reach import there
 from magxr.runs.ledger import of_output
 from magxr.runs.present import PICTURES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from magxr.runs.config import RunConfig
 
@@ -63,10 +65,8 @@ class Tally:
         self.seconds += entry["seconds"] if entry["made"] else 0.0
 
 
-STORE = "out.zarr"
-"""Name of the finished store in the working folder."""
 OLD = "replaced"
-"""Name, in the working folder, of the store that gives way to it."""
+"""Name, among what is ready, of the store that gives way to the new one."""
 
 
 def check_target(config: RunConfig) -> None:
@@ -82,7 +82,8 @@ def check_target(config: RunConfig) -> None:
         plain = target.stem.strip(".").removesuffix(".zarr").removesuffix("zarr")
         msg = f"the output {str(target)!r} must end in .zarr, e.g. {plain or 'result'}.zarr"
         raise StoreError(msg)
-    if config.resume and of_output(target).finished() is not None:
+    begun = of_output(target)
+    if config.resume and there(begun.folder) and begun.finished() is not None:
         return  # of the run that is to be resumed: it was stopped while it gave everything its place
     store.place(target, config.overwrite)
     beside = [p for p in _companions(target) if p.exists()]
@@ -100,7 +101,7 @@ def _companions(target: Path) -> list[Path]:
 
 @contextmanager
 def working_folder(target: Path) -> Iterator[Path]:
-    """Make a hidden folder beside the target, on the same disk, and remove it whatever happens.
+    """Make a hidden folder beside the target, on its disk or in its bucket, and remove it whatever happens.
 
     Raises
     ------
@@ -109,7 +110,7 @@ def working_folder(target: Path) -> Iterator[Path]:
     """
     work = target.with_name(f".{target.name}.run-{uuid.uuid4().hex[:8]}")
     try:
-        work.mkdir()
+        places.make_folder(work)
     except OSError as error:
         fix = "choose a folder that you may write to"
         msg = f"cannot write into {str(target.parent)!r} ({error.strerror}); {fix}"
@@ -117,23 +118,44 @@ def working_folder(target: Path) -> Iterator[Path]:
     try:
         yield work
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        places.tidy(work)
 
 
-def publish(work: Path, target: Path) -> None:
+@contextmanager
+def drawn_in(folder: Path) -> Iterator[Path]:
+    """Yield a folder of this machine to draw in; where ``folder`` is none, what was drawn is sent there."""
+    if not places.is_url(folder):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="magxr-") as desk:
+        yield Path(desk)
+        for file in sorted(Path(desk).iterdir()):
+            places.files(folder).put_file(str(file), places.key(folder / file.name))
+
+
+def publish(ready: Path, made: Path, maps: Path, target: Path) -> None:
     """Give everything its place; the store last, so that its name means that the run is complete.
 
     What is interrupted here puts back the store that was to be replaced.
+
+    Parameters
+    ----------
+    ready : Path
+        Folder of what goes beside the store: pictures and page.
+    made, maps : Path
+        The store, and the one that becomes its group.
+    target : Path
+        Its name.
     """
-    old = work / OLD
+    old = ready / OLD
     try:
-        for made in sorted(work.iterdir()):
-            if made.name not in (STORE, OLD):
-                made.replace(target.parent / made.name)
-        if target.exists():
-            target.rename(old)
-        (work / STORE).rename(target)
+        for file in places.listed(ready):
+            if file.name != OLD:
+                replace(file, target.parent / file.name)
+        if complete(target):
+            move(target, old)
+        move(made, target, {MAPS: maps})
     except BaseException:
-        if old.exists() and not target.exists():
-            old.rename(target)
+        if complete(old) and not complete(target):
+            move(old, target)
         raise

@@ -7,14 +7,15 @@ import time
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from magxr.io import store
+from magxr.io import places, store
+from magxr.io.reach import working
 from magxr.labelled import canonical, check_labelled
 from magxr.models.spec import load
 from magxr.runs.blocks import run_blocks
 from magxr.runs.cluster import computing
 from magxr.runs.config import Preset, chunks_of, configure
 from magxr.runs.method import predicted, prepared
-from magxr.runs.output import MAPS, RunResult, check_target, publish, working_folder
+from magxr.runs.output import RunResult, check_target, drawn_in, publish, working_folder
 from magxr.runs.present import Findings, present
 from magxr.runs.progress import Meter, watch
 from magxr.runs.source import check_values, check_window, open_source
@@ -40,9 +41,11 @@ def run(
     Parameters
     ----------
     region : str, Path, xarray.Dataset or xarray.DataArray
-        Name of a region of the catalog, path of a grid (NetCDF, GMT, GeoTIFF, Zarr), or an anomaly in nT.
+        Name of a region of the catalog, path of a grid (NetCDF, GMT, GeoTIFF, Zarr) or URL of one (NetCDF-4,
+        Zarr), or an anomaly in nT.
     out : str or Path
-        Zarr store to write, e.g. ``"chile.zarr"``; ``chile.html`` and ``chile-*.png`` lie beside it.
+        Zarr store to write, e.g. ``"chile.zarr"`` or ``"s3://bucket/chile.zarr"``; ``chile.html`` and
+        ``chile-*.png`` lie beside it.
     preset : {"sound", "paper"}
         Set of defaults; see `magxr.runs.config.RunConfig`.
     progress : bool
@@ -78,7 +81,10 @@ def run(
 
     target = config.out
     seconds: dict[str, float] = {}
-    with computing(config, spec, progress=progress) as client:
+    with (
+        working(config.out, config.path, config.region),
+        computing(config, spec, progress=progress) as client,
+    ):
 
         def stage(name: str, *, writes: bool = False, windows: int = 0) -> Any:
             watching = watch(Meter(name, windows), client) if progress and writes else nullcontext()
@@ -94,10 +100,10 @@ def run(
             with stage("classify", writes=True, windows=result["linear"].size):
                 store.write(result, work / "out.zarr")
             found = Findings(config, spec, source, stored, store.open(work / "out.zarr"), seconds)
-            with stage("pictures"):
-                report, pictures, headline = present(found, work)
-            (work / "maps.zarr").rename(work / "out.zarr" / MAPS)
-            publish(work, target)
+            places.make_folder(work / "ready")
+            with stage("pictures"), drawn_in(work / "ready") as desk:
+                report, pictures, headline = present(found, desk)
+            publish(work / "ready", work / "out.zarr", work / "maps.zarr", target)
     beside = target.parent
     return RunResult(target, beside / report, tuple(beside / p for p in pictures), headline, seconds)
 

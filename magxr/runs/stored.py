@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magxr.errors import ModelError, StoreError
 from magxr.io import store
 from magxr.io.crop import checked, crop
+from magxr.io.places import place
 from magxr.models.spec import SHIPPED, load
 from magxr.runs.leave import StudyResult, free, leave
 from magxr.runs.output import MAPS
@@ -18,6 +18,7 @@ from magxr.studies.voting import neighbours
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     import xarray as xr
 
@@ -130,7 +131,7 @@ def study_windows(
     """
     folder = free(out)
     run = _predictions(path)[PREDICTED].attrs
-    maps = _opened(Path(path) / MAPS)
+    maps = store.open(place(path) / MAPS)
     if variable not in maps:
         held = sorted(map(str, maps.data_vars))
         msg = f"the maps of {str(path)!r} hold {held}, not {variable!r}; use one of them"
@@ -146,12 +147,8 @@ def study_windows(
     return leave(folder, "windows", found.table.to_dataframe().reset_index(), told, found)
 
 
-def _opened(path: Path) -> xr.Dataset:
-    return store.open(path.expanduser())
-
-
 def _predictions(path: str | Path) -> xr.Dataset:
-    found = _opened(Path(path))
+    found = store.open(path)
     if PREDICTED not in found:
         msg = (
             f"{str(path)!r} is not what a run leaves: it holds {sorted(map(str, found.data_vars))}, not "

@@ -10,8 +10,9 @@ import numpy as np
 
 from magxr.errors import GridError, MagxrWarning, ParameterError, StoreError
 from magxr.geogrid import describe
+from magxr.io.moving import marked
+from magxr.io.places import here, place
 from magxr.io.read import open_anomaly
-from magxr.io.store import is_zarr
 from magxr.models import card
 from magxr.models.backbones import EMBEDDED
 from magxr.models.doubt import from_folds
@@ -109,13 +110,13 @@ def train_from_labels(
     MagxrError
         If files are missing, labels do not fit the windows, or training is not possible.
     """
-    if Path(out).exists():
+    if here(out, "a model").exists():
         msg = f"{str(out)!r} is already there; choose another folder or remove it"
         raise StoreError(msg)
     check_head(head)
     _check_form(form, head, cache)
-    inside = Path(maps) / "maps"
-    source = inside if is_zarr(inside) else Path(maps)
+    inside = place(maps) / "maps"
+    source = inside if marked(inside) else place(maps)
     ds = open_anomaly(source, variable=variable if source == inside else None)
     chosen, truth = _labelled(windows(ds, size=WINDOW, stride=stride), labels, max_missing)
     positions = np.column_stack([chosen.start_row.values, chosen.start_column.values])

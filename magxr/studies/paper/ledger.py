@@ -21,6 +21,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from magxr.errors import StoreError
+from magxr.io.places import here
 
 if TYPE_CHECKING:
     import os
@@ -125,7 +126,7 @@ def open_ledger(out: str | os.PathLike[str]) -> Ledger:
     StoreError
         If the folder holds something else, or cannot be made.
     """
-    folder = Path(out).expanduser()
+    folder = here(out, "what a study leaves")
     marker = folder / MARKER
     if folder.exists():
         try:
