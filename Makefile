@@ -26,7 +26,7 @@ test: $(VENV)/installed-dev
 test-pinned: pyproject.toml
 	test -x $(VENV)-pinned/bin/python || $(PYTHON) -m venv $(VENV)-pinned
 	$(VENV)-pinned/bin/python -m pip install --quiet --disable-pip-version-check -e '.[test,all]' $(PINNED)
-	$(VENV)-pinned/bin/python -m pytest -n 2 --dist loadscope tests/chunked tests/steps tests/io tests/runs tests/whole
+	$(VENV)-pinned/bin/python -m pytest -n 2 --dist loadscope tests/chunked tests/steps tests/io tests/runs tests/clusters tests/whole
 
 # Asks the index only: nothing of CUDA is downloaded.
 resolve-cuda: $(VENV)/installed-dev

@@ -41,7 +41,10 @@ def start(asked: Cluster) -> Iterator[Any]:
         As of `create`, which also says what is raised. It is deleted at the end of the block.
     """
     if asked.manifest is None:
-        msg = "a cluster of kind 'kubernetes' needs manifest=, e.g. deploy/kubernetes/cluster.yaml"
+        fix = (
+            "use --cluster deploy/kubernetes/run.yaml, or manifest='deploy/kubernetes/cluster.yaml' in Python"
+        )
+        msg = f"a cluster of kind 'kubernetes' is made of a manifest, and none is named; {fix}"
         raise ParameterError(msg)
     called = str(read(asked.manifest).get("metadata", {}).get("name", "magxr"))
     mark = f"-{secrets.token_hex(3)}"

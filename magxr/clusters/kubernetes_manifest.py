@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import copy
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from magxr.errors import ParameterError, StoreError
+from magxr.errors import ParameterError
+from magxr.io.yamlfile import read_yaml
 from magxr.steps.arguments import is_whole
 
 if TYPE_CHECKING:
@@ -31,16 +31,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     ParameterError
         If it is no manifest of one DaskCluster.
     """
-    import yaml  # Dask needs it too
-
-    try:
-        found = list(yaml.safe_load_all(Path(path).read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError) as error:
-        msg = f"the manifest {path} cannot be read ({error}); deploy/kubernetes/cluster.yaml is one"
-        raise StoreError(msg) from error
-    except yaml.YAMLError as error:
-        msg = f"the manifest {path} is no YAML: {error}"
-        raise ParameterError(msg) from error
+    found = read_yaml(path, "the manifest")
     if len(found) != 1 or not isinstance(found[0], dict):
         msg = f"the manifest {path} holds {len(found)} documents; it must hold one, a {KIND[1]}"
         raise ParameterError(msg)

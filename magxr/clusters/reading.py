@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from magxr.clusters.description import KINDS, Cluster, is_address
-from magxr.errors import MissingExtraError, ParameterError, StoreError
+from magxr.errors import ParameterError
+from magxr.io.yamlfile import read_yaml
 
 _FIELDS = tuple(f.name for f in fields(Cluster))
 
@@ -67,21 +68,8 @@ def _fields(asked: object) -> dict[str, Any]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        import yaml
-    except ImportError as error:
-        package = "pyyaml"
-        raise MissingExtraError(package, "distributed", f"reading {path}") from error
-    try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        msg = (
-            f"the description of the cluster {str(path)!r} cannot be read ({error.strerror}); check the path"
-        )
-        raise StoreError(msg) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        msg = f"{str(path)!r} is not YAML ({' '.join(str(error).split())}); see deploy/ for examples"
-        raise ParameterError(msg) from error
+    documents = read_yaml(path, "the description of a cluster")
+    found = documents[0] if len(documents) == 1 else None
     if not isinstance(found, Mapping):
         msg = f"{str(path)!r} does not describe a cluster: it must hold fields such as 'kind: slurm'"
         raise ParameterError(msg)

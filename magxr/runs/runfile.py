@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from magxr.errors import MissingExtraError, ParameterError, StoreError
+from magxr.errors import ParameterError
+from magxr.io.yamlfile import read_yaml
 
 
 def is_run_file(region: str) -> bool:
@@ -35,19 +36,8 @@ def read_run(path: str | Path) -> dict[str, Any]:
     ParameterError
         If it is not YAML, or names no region.
     """
-    try:
-        import yaml
-    except ImportError as error:
-        package = "pyyaml"
-        raise MissingExtraError(package, "distributed", f"reading {path}") from error
-    try:
-        found = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        msg = f"the file of the run {str(path)!r} cannot be read ({error.strerror}); check the path"
-        raise StoreError(msg) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        msg = f"{str(path)!r} is not YAML: {' '.join(str(error).split())}"
-        raise ParameterError(msg) from error
+    documents = read_yaml(path, "the file of a run")
+    found = documents[0] if len(documents) == 1 else None
     if not isinstance(found, Mapping) or not isinstance(found.get("region"), str):
         msg = f"{str(path)!r} is no run: it must hold arguments, one of them the region, e.g. 'region: demo'"
         raise ParameterError(msg)

@@ -157,7 +157,7 @@ def test_a_manifest_of_something_else_is_refused(base, message):
 
 
 def test_files_that_hold_no_cluster_are_refused(tmp_path):
-    with pytest.raises(StoreError, match=r"nothing\.yaml cannot be read .*cluster\.yaml is one"):
+    with pytest.raises(StoreError, match=r"the manifest '.*nothing\.yaml' cannot be read"):
         read(tmp_path / "nothing.yaml")
     path = tmp_path / "some.yaml"
     for text, message in (

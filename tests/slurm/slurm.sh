@@ -17,6 +17,10 @@ installed() { command -v slurmctld slurmd sbatch munged >/dev/null; }
 
 install() {
   installed && return
+  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+    echo "SLURM is not installed, and only root can install it here, with apt-get" >&2
+    exit 1
+  fi
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -qq
   apt-get install -y -qq --no-install-recommends slurm-wlm munge
@@ -34,7 +38,7 @@ configure() {
   # More processors than there are: jobs of tests wait for each other otherwise, and wait they hardly work.
   cpus=8
   memory=$(awk '/MemTotal/ {print int($2 / 1024)}' /proc/meminfo)
-  # ReturnToService=2 and SlurmdParameters: the node is up although it counts other processors than it has.
+  # ReturnToService and SlurmdParameters: the node is up although it counts other processors than it has.
   cat >"$SLURM_CONF" <<EOF
 ClusterName=magxr
 SlurmctldHost=$name(127.0.0.1)
@@ -67,7 +71,7 @@ NodeName=$name NodeAddr=127.0.0.1 CPUs=$cpus RealMemory=$memory State=UNKNOWN
 PartitionName=short Nodes=$name Default=YES MaxTime=01:00:00 State=UP
 PartitionName=closed Nodes=$name MaxTime=01:00:00 State=DOWN
 EOF
-  : >"$HOME_OF_SLURM/cgroup.conf"
+  echo 'ConstrainCores=no' >"$HOME_OF_SLURM/cgroup.conf"
 }
 
 running() { [ -s "$1" ] && kill -0 "$(cat "$1")" 2>/dev/null; }
@@ -99,6 +103,7 @@ stop() {
     if running "$pid"; then
       kill "$(cat "$pid")"
       for _ in $(seq 50); do running "$pid" || break; sleep 0.1; done
+      if running "$pid"; then kill -9 "$(cat "$pid")"; fi
     fi
   done
   rm -rf "$HOME_OF_SLURM"
