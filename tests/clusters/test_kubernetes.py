@@ -120,7 +120,7 @@ def test_a_description_is_followed_under_a_name_of_its_own(tmp_path):
     with kubernetes.start(Cluster("kubernetes", manifest=str(long))) as cluster:
         assert len(cluster.described["metadata"]["name"]) == 53
     with (
-        pytest.raises(ParameterError, match=r"needs manifest=, e\.g\. deploy/kubernetes/cluster\.yaml"),
+        pytest.raises(ParameterError, match=r"is made of a manifest, and none is named"),
         kubernetes.start(Cluster("kubernetes")),
     ):
         pass

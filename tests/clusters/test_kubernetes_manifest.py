@@ -161,7 +161,7 @@ def test_files_that_hold_no_cluster_are_refused(tmp_path):
         read(tmp_path / "nothing.yaml")
     path = tmp_path / "some.yaml"
     for text, message in (
-        ("a: [", "is no YAML"),
+        ("a: [", "is not YAML"),
         ("a: 1\n---\nb: 2\n", "holds 2 documents"),
         ("text", "holds 1"),
     ):
@@ -169,5 +169,5 @@ def test_files_that_hold_no_cluster_are_refused(tmp_path):
         with pytest.raises(ParameterError, match=message):
             read(path)
     path.write_text("a: !!python/object/apply:os.system [echo]\n")
-    with pytest.raises(ParameterError, match="is no YAML"):  # and nothing was run
+    with pytest.raises(ParameterError, match="is not YAML"):  # and nothing was run
         read(path)
