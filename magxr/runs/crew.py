@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     Work = Callable[..., Any]
 
 
+AHEAD = 2000
+"""Blocks that a scheduler holds at a time: enough for a thousand threads, in little memory however many
+there are in all (about 10 kB each)."""
+
+
 class Crew:
     """Calls a function for many items and hands over each result as it comes.
 
@@ -72,13 +77,26 @@ class Crew:
     def _distributed(self, work: Work, items: Sequence[tuple[Any, ...]]) -> Generator[Any]:
         from distributed import as_completed
 
-        futures = self.client.map(work, *zip(*items, strict=True), pure=False, key="magxr-block")
+        left, running = list(reversed(items)), as_completed()
+        out: set[Any] = set()
+
+        def hand_out(count: int) -> None:
+            some = [left.pop() for _ in range(min(count, len(left)))]
+            if some:
+                futures = self.client.map(work, *zip(*some, strict=True), pure=False, key="magxr-block")
+                out.update(futures)
+                running.update(futures)
+
         try:
-            for future in as_completed(futures):
+            hand_out(AHEAD)
+            for future in running:
                 yield future.result()
+                out.discard(future)
                 future.release()
+                if len(out) <= AHEAD // 2:
+                    hand_out(AHEAD - len(out))
         finally:
-            self.client.cancel(futures)
+            self.client.cancel(list(out))
 
 
 @contextmanager
