@@ -40,9 +40,8 @@ def scaling(side: int, chunk: int, rounds: int, folder: Path) -> None:
         "engine": "blocks",
         "mode": "dense",
         "model": "transfer",
-        "stride": 16,
+        "stride": 8,
         "steps": 4,
-        "chunk": chunk,
     }
     times: dict[int, list[float]] = {1: [], 2: []}
     for turn in range(rounds):

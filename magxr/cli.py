@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             arguments = _parser().parse_args(argv)
             level = logging.INFO if arguments.verbose else logging.WARNING
-            logging.basicConfig(level=level, format="%(message)s")
+            logging.basicConfig(level=level, format="%(message)s", handlers=[_handler()])
             with warnings.catch_warnings():
                 if not arguments.verbose:
                     warnings.showwarning = _tell
@@ -34,6 +34,13 @@ def main(argv: Sequence[str] | None = None) -> int:
                 return _stopped(error, asked)
             print(f"magxr: {_one_line('; '.join([str(error), *_notes(error)]))}", file=sys.stderr)
             return 1
+
+
+def _handler() -> logging.Handler:
+    """Return what writes the log: of libraries, whose workers tell of every step, warnings only."""
+    handler = logging.StreamHandler()
+    handler.addFilter(lambda record: record.levelno >= logging.WARNING or record.name.startswith("magxr"))
+    return handler
 
 
 def _stopped(error: BaseException, asked: list[int]) -> int:

@@ -23,8 +23,11 @@ RULES = {
     # 15 s after a death distributed looks for the new worker, and gives its place up for good where that one
     # has just died too
     "distributed.deploy.lost-worker-timeout": "1d",
+    # a hundred times a second Dask writes down what workers and the scheduler are at, for a page that nobody
+    # looks at here; the scheduler's share goes at the expense of a worker
+    "distributed.worker.profile.enabled": False,
 }
-"""How Dask treats workers of this machine that die."""
+"""How Dask treats workers of this machine, and those that die."""
 
 
 def start(asked: Cluster) -> AbstractContextManager[Any]:

@@ -15,7 +15,6 @@ from magxr.errors import ClusterError, MissingExtraError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from contextlib import AbstractContextManager
 
     from magxr.clusters.description import Cluster
     from magxr.models.spec import ModelSpec
@@ -72,7 +71,7 @@ def connected(asked: Cluster, *, progress: bool = False, least: int | None = Non
     own = asked.kind in ("local", "cuda")
     with ExitStack() as stack:
         stack.enter_context(dask.config.set(_rules(asked)))
-        cluster = None if asked.kind == "address" else stack.enter_context(_start(asked))
+        cluster = None if asked.kind == "address" else stack.enter_context(_kind(asked).start(asked))
         client = stack.enter_context(_client(asked, cluster))
         watched = stack.enter_context(_watched(asked, cluster))
         if own:
@@ -90,17 +89,13 @@ def _check_installed(asked: Cluster) -> None:
         importlib.import_module("distributed")
     except ImportError as error:
         package = extra = "distributed"
-        where = (
-            "in processes, block by block," if asked.kind == "local" else f"at {asked.address or asked.kind}"
-        )
+        where = f"at {asked.address}" if asked.address else "in processes, block by block,"
         raise MissingExtraError(package, extra, f"computing {where}") from error
 
 
-def _start(asked: Cluster) -> AbstractContextManager[Any]:
-    started: AbstractContextManager[Any] = importlib.import_module(f"magxr.clusters.{asked.kind}").start(
-        asked
-    )
-    return started
+def _kind(asked: Cluster) -> Any:
+    """Return the module that starts clusters of a kind."""
+    return importlib.import_module(f"magxr.clusters.{asked.kind}")
 
 
 def _rules(asked: Cluster) -> dict[str, Any]:
@@ -108,7 +103,7 @@ def _rules(asked: Cluster) -> dict[str, Any]:
     if asked.kind == "address":
         return {}
     rules = {"distributed.scheduler.no-workers-timeout": f"{asked.wait:g}s"}
-    return rules | getattr(importlib.import_module(f"magxr.clusters.{asked.kind}"), "RULES", {})
+    return rules | getattr(_kind(asked), "RULES", {})
 
 
 def _register(client: Any, plugin: Any) -> None:

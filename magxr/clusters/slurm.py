@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 import shlex
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magxr.clusters import queue
 from magxr.clusters.closing import closing
+from magxr.clusters.description import seconds_of
 from magxr.clusters.local import certificates
 from magxr.errors import ClusterError, MissingExtraError, ParameterError
 
@@ -52,14 +55,12 @@ def start(asked: Cluster) -> AbstractContextManager[Any]:
     MissingExtraError
         If dask-jobqueue is not installed.
     """
-    try:
-        from dask_jobqueue.slurm import SLURMCluster
-    except ImportError as error:
-        package = "dask-jobqueue"
-        raise MissingExtraError(package, "slurm", "starting workers as jobs of SLURM") from error
+    make = _cluster_class()
     queue.check_there()
+    given = options(asked)
+    Path(given["shared_temp_directory"]).mkdir(mode=0o700, parents=True, exist_ok=True)
+    cluster = make(**given)
     fewest, most = asked.bounds(1)
-    cluster = SLURMCluster(**options(asked))
     try:
         _check_taken(cluster.job_script())
         if most > fewest:
@@ -72,12 +73,30 @@ def start(asked: Cluster) -> AbstractContextManager[Any]:
     return closing(cluster)
 
 
+def _cluster_class() -> Any:
+    """Return `dask_jobqueue.SLURMCluster`.
+
+    Its package has Ctrl-C end Python without a word, and with exit status 0, as soon as it is imported.
+    """
+    heard = signal.getsignal(signal.SIGINT)
+    try:
+        from dask_jobqueue.slurm import SLURMCluster
+    except ImportError as error:
+        package = "dask-jobqueue"
+        raise MissingExtraError(package, "slurm", "starting workers as jobs of SLURM") from error
+    except ValueError as error:  # it cannot do so here
+        msg = f"dask_jobqueue can only be imported in the main thread ({error}); import it there first"
+        raise ClusterError(msg) from error
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, heard)
+    return SLURMCluster
+
+
 def options(asked: Cluster) -> dict[str, Any]:
     """Return the arguments of `dask_jobqueue.SLURMCluster` for a description."""
     import dask
 
     folder = Path(asked.folder).expanduser()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     cores = asked.cores or dask.config.get("jobqueue.slurm.cores", None) or 1
     memory = asked.memory or dask.config.get("jobqueue.slurm.memory", None)
     if memory is None:
@@ -100,7 +119,8 @@ def options(asked: Cluster) -> dict[str, Any]:
         # jobs see the file system, not this machine's memory: spilled data goes to the node's own disk
         "local_directory": dask.config.get("jobqueue.slurm.local-directory", None) or tempfile.gettempdir(),
         "scheduler_options": {"dashboard_address": "127.0.0.1:0"},
-        "worker_extra_args": lifetime(walltime),
+        # the pages of workers would listen on all networks of their nodes
+        "worker_extra_args": ["--dashboard-address", "127.0.0.1:0", *lifetime(walltime)],
         "job_script_prologue": [
             *(f"export {name}={shlex.quote(value)}" for name, value in asked.environment.items()),
             *asked.setup,
@@ -116,8 +136,6 @@ def options(asked: Cluster) -> dict[str, Any]:
 
 def lifetime(walltime: str | None) -> list[str]:
     """Return the options of a worker that hands over before its job is ended, not all workers at once."""
-    from magxr.clusters.description import seconds_of
-
     if walltime is None:
         return []
     whole = seconds_of(walltime)

@@ -159,7 +159,7 @@ def _killed() -> Iterator[None]:
         msg = f"a block ended {lost} workers, which most likely ran out of memory; {fix}"
         raise ChunkError(msg) from error
     except gone as error:
-        msg = f"no worker is left, most likely because all ran out of memory; {fix}"
+        msg = f"no worker is left: all ran out of memory, or their jobs have ended; {fix}, or ask the queue"
         raise ChunkError(msg) from error
 
 

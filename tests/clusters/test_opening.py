@@ -8,7 +8,7 @@ import time
 import psutil
 import pytest
 
-from magxr.clusters import cuda, matching, opening, waiting
+from magxr.clusters import cuda, local, matching, waiting
 from magxr.clusters.opening import opened
 from magxr.clusters.reading import described
 from magxr.errors import ClusterError, MagxrError, MissingExtraError, ParameterError, StoreError
@@ -115,7 +115,7 @@ def test_threads_of_the_network_are_those_of_the_worker(monkeypatch):
 
 def test_more_threads_than_cores_are_refused():
     with pytest.raises(ParameterError, match=r"workers of 64 cores need .*, this process may use"):
-        opening._start(described("local", workers=2, cores=64))
+        local.start(described("local", workers=2, cores=64))
 
 
 def test_other_versions_are_refused(monkeypatch):

@@ -15,7 +15,7 @@ from magxr.cli import main
 from magxr.clusters import slurm
 from magxr.clusters.opening import opened
 from magxr.clusters.reading import described
-from magxr.errors import ClusterError, ParameterError
+from magxr.errors import ClusterError, ParameterError, StoreError
 from magxr.runs.crew import Crew
 from magxr.runs.ledger import of_output
 from magxr.synthetic.seafloor import demo_region
@@ -119,6 +119,34 @@ def test_jobs_that_are_cancelled(sea, whole, tmp_path, bare, cluster):
     thread.join()
     assert cancelled
     assert_same_stores(out, whole)
+
+
+def heard():
+    """Return where this worker's process listens."""
+    import psutil
+
+    held = psutil.Process().net_connections("tcp")
+    return {c.laddr.ip for c in held if c.status == psutil.CONN_LISTEN}
+
+
+def test_workers_listen_where_they_are_told(cluster):
+    """On the network of the nodes for the scheduler, which lets nobody in without a certificate."""
+    with opened(cluster) as client:
+        assert client.scheduler.address.startswith("tls://127.0.0.1:")
+        found = client.run(heard)
+        assert set().union(*found.values()) == {"127.0.0.1"}
+        with pytest.raises(StoreError), opened(described(client.scheduler.address, wait=5)):
+            pass
+
+
+def test_the_doctor_starts_it_and_ends_it(cluster, tmp_path, capsys):
+    path = tmp_path / "ours.yaml"
+    path.write_text(f"kind: slurm\nmemory: 1 GiB\ninterface: lo\nfolder: {cluster.folder}\nwait: 60\n")
+    main(["doctor", "--cluster", str(path), "--out", str(tmp_path / "out.zarr")])
+    said = capsys.readouterr().out
+    assert "tls://127.0.0.1:" in said
+    assert "1 have the versions that are here" in said
+    assert "1 workers reach" in said
 
 
 def slowly(number, seconds):
