@@ -426,3 +426,7 @@ def test_a_grid_that_lies_in_another_file(tmp_path, sea, how):
             layout[:] = h5py.VirtualSource(str(secret), "x", (3,))
             file.create_virtual_dataset("more", layout)
     refused(lambda: open_anomaly(path), "is refused: 'more' in it lies in another file", StoreError)
+    fsspec = pytest.importorskip("fsspec", reason="needs magxr[cloud]")
+    pytest.importorskip("upath", reason="needs magxr[cloud]")
+    fsspec.filesystem("memory").pipe_file("/seas/sea.nc", path.read_bytes())  # at a URL no better
+    refused(lambda: open_anomaly("memory://seas/sea.nc"), "is refused: 'more' in it lies", StoreError)

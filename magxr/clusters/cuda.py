@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from magxr.clusters import driver
 from magxr.clusters.closing import closing
 from magxr.clusters.local import placed
 from magxr.errors import ClusterError, MissingExtraError, ParameterError
@@ -84,18 +83,12 @@ def devices() -> list[str]:
         If there is none.
     """
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    command = shutil.which("nvidia-smi")
-    listed: list[str] = []
-    if command:
-        query = [command, "--query-gpu=index", "--format=csv,noheader"]
-        said = subprocess.run(query, capture_output=True, text=True, check=False)  # noqa: S603 - no shell
-        listed = [line.strip() for line in said.stdout.splitlines() if line.strip().isdigit()]
-    found = (
-        listed if visible is None else [v.strip() for v in visible.split(",") if v.strip() not in ("", "-1")]
-    )
+    listed, trouble = driver.cards("index")
+    chosen = [v.strip() for v in (visible or "").split(",") if v.strip() not in ("", "-1")]
+    found = listed if visible is None else chosen
     if not found or not listed:
         looked = [
-            f"nvidia-smi ({'lists none' if command else 'is not on the PATH'})",
+            f"what nvidia-smi lists ({trouble or ', '.join(listed)})",
             f"/dev/nvidia0 ({'is there' if Path('/dev/nvidia0').exists() else 'is missing'})",
             f"CUDA_VISIBLE_DEVICES ({'is not set' if visible is None else repr(visible)})",
         ]

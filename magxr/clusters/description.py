@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
 from magxr.errors import ParameterError
 from magxr.steps.arguments import is_number, is_whole
@@ -85,6 +85,11 @@ ONLY: dict[str, tuple[str, ...]] = {
 """Fields that only some kinds have a use for."""
 
 
+_TEXTS = ("address", "memory", "walltime", "queue", "account", "interface", "folder", "image", "manifest")
+"""Fields of one line of text."""
+_SECRET = re.compile("SECRET|TOKEN|PASSW|PRIVATE|ACCESS_KEY|CREDENTIAL", re.IGNORECASE)
+
+
 def is_address(text: str) -> bool:
     """Tell whether a text is the address of a Dask scheduler."""
     return "://" in text and text.split("://")[0] in SCHEMES
@@ -108,10 +113,10 @@ def _check(asked: Cluster) -> None:
         if value is not None and not is_whole(value, 1):
             msg = f"{name}={value!r} must be a whole number, at least 1"
             raise ParameterError(msg)
-    for f in fields(asked):
-        value = getattr(asked, f.name)
-        if "str" in str(f.type) and f.name not in ("environment", "setup", "kind") and value is not None:
-            _check_text(f.name, value)
+    for name in _TEXTS:
+        value = getattr(asked, name)
+        if value is not None:
+            _check_text(name, value)
     if asked.memory is not None:
         _check_memory(asked.memory)
     if asked.walltime is not None:
@@ -171,12 +176,21 @@ def _check_environment(environment: object) -> None:
         msg = f"environment is a {type(environment).__name__}; it must map names of variables to text"
         raise ParameterError(msg)
     for name, value in environment.items():
-        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-            msg = f"{name!r} is no name of an environment variable; use letters, digits and underscores"
-            raise ParameterError(msg)
-        if not isinstance(value, str) or "\n" in value or "\0" in value:
-            msg = f"the value of {name!r} in environment must be one line of text (in YAML: in quotes)"
-            raise ParameterError(msg)
+        check_variable(name, value)
+
+
+def check_variable(name: object, value: object) -> None:
+    """Refuse what is no variable of an environment, or by its name a secret; values are never told."""
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        msg = f"{name!r} is no name of an environment variable; use letters, digits and underscores"
+        raise ParameterError(msg)
+    if _SECRET.search(name):
+        fix = "set it where workers run, or in a Secret that the manifest names under envFrom"
+        msg = f"environment holds {name}, and others may read job scripts and manifests; {fix}"
+        raise ParameterError(msg)
+    if not isinstance(value, str) or "\n" in value or "\0" in value:
+        msg = f"the value of {name!r} in environment must be one line of text (in YAML: in quotes)"
+        raise ParameterError(msg)
 
 
 def seconds_of(walltime: str) -> float:

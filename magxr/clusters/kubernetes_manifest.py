@@ -6,6 +6,7 @@ import copy
 import re
 from typing import TYPE_CHECKING, Any
 
+from magxr.clusters.description import check_variable
 from magxr.errors import ParameterError
 from magxr.io.yamlfile import read_yaml
 from magxr.steps.arguments import is_whole
@@ -18,7 +19,6 @@ KIND = ("kubernetes.dask.org/v1", "DaskCluster")
 LONGEST = 53
 """Characters of a cluster's name: Kubernetes takes 63, and the operator adds "-scheduler"."""
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-_SECRET = re.compile("SECRET|TOKEN|PASSW|PRIVATE|ACCESS_KEY|CREDENTIAL", re.IGNORECASE)
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def manifest(
         _limit(worker, "memory", amount)
         _set(worker, "--memory-limit", f"{amount}B")
     for variable, value in (environment or {}).items():
-        _check_variable(variable, value)
+        check_variable(variable, value)
         for container in (scheduler, worker):
             there = [v for v in container.get("env") or [] if v["name"] != variable]
             container["env"] = [*there, {"name": variable, "value": value}]
@@ -199,16 +199,3 @@ def _set(container: dict[str, Any], option: str, value: str) -> None:
     else:
         args += [option, value]
     container["args"] = args
-
-
-def _check_variable(name: object, value: object) -> None:
-    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-        msg = f"environment names {name!r}, which is no name of a variable"
-        raise ParameterError(msg)
-    if _SECRET.search(name):  # the message must not hold the value
-        fix = "put it in a Secret and name that under envFrom in the manifest"
-        msg = f"environment holds {name}, and whoever may look at the cluster would read it; {fix}"
-        raise ParameterError(msg)
-    if not isinstance(value, str):
-        msg = f"environment gives {name}={value!r}; values are text"
-        raise ParameterError(msg)

@@ -86,7 +86,7 @@ def connected(asked: Cluster, *, progress: bool = False, least: int | None = Non
 
 def _check_installed(asked: Cluster) -> None:
     try:
-        importlib.import_module("distributed")
+        import distributed  # noqa: F401 - asked for once, here
     except ImportError as error:
         package = extra = "distributed"
         where = f"at {asked.address}" if asked.address else "in processes, block by block,"

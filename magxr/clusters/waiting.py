@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
+from magxr.clusters.line import Line
 from magxr.errors import ClusterError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TextIO
 
 _EVERY = 0.1
 
@@ -50,7 +52,7 @@ def wait_for(
     began = time.monotonic()
     told = asked = 0.0
     words = ""
-    line = _Line(stream)
+    line = Line(stream)
     try:
         while (there := len(client.scheduler_info(n_workers=-1)["workers"])) < count:
             spent = time.monotonic() - began
@@ -69,22 +71,4 @@ def wait_for(
             time.sleep(_EVERY)
         return there
     finally:
-        line.end()
-
-
-class _Line:
-    """One line of a terminal that is drawn over, or lines of a log."""
-
-    def __init__(self, stream: TextIO | None) -> None:
-        self.stream = stream
-        self.live = stream is not None and stream.isatty()
-
-    def write(self, text: str) -> None:
-        if self.stream is not None:
-            self.stream.write(f"\r\x1b[2K{text}" if self.live else f"{text}\n")
-            self.stream.flush()
-
-    def end(self) -> None:
-        if self.live and self.stream is not None:
-            self.stream.write("\r\x1b[2K")
-            self.stream.flush()
+        line.erase()

@@ -8,6 +8,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
+from magxr.clusters.line import Line
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -24,8 +26,7 @@ class Meter:
         self.windows = windows
         self.done = 0
         self.began = time.perf_counter()
-        self._stream = stream or sys.stderr
-        self._live = self._stream.isatty()
+        self._line = Line(stream or sys.stderr)
         self._drawn = 0.0
         self._lock = threading.Lock()
 
@@ -34,9 +35,9 @@ class Meter:
         with self._lock:
             self.done, self.chunks = done, chunks
             now = time.perf_counter()
-            if now - self._drawn > (0.2 if self._live else 15.0):
+            if now - self._drawn > (0.2 if self._line.live else 15.0):
                 self._drawn = now
-                self._write(self.line())
+                self._line.write(self.line())
 
     def line(self) -> str:
         """Return the line: chunks done, windows a second, time left."""
@@ -54,20 +55,11 @@ class Meter:
 
     def close(self) -> None:
         """Draw the final state and end the line."""
-        self._write(self.line(), end=True)
+        self._line.write(self.line(), end=True)
 
     def leave(self) -> None:
         """End the line as it is, so that what is said of the failure starts on its own."""
-        if self._live:
-            self._stream.write("\n")
-            self._stream.flush()
-
-    def _write(self, text: str, *, end: bool = False) -> None:
-        if self._live:
-            self._stream.write("\r\x1b[2K" + text + ("\n" if end else ""))
-        else:
-            self._stream.write(text + "\n")
-        self._stream.flush()
+        self._line.leave()
 
 
 def _clock(seconds: float) -> str:

@@ -61,7 +61,7 @@ def test_dask_s_configuration_fills_in():
         ("slurm", {"queue": "a\nb"}, r"queue='a\\nb' must be one line"),
         ("slurm", {"setup": "module load python"}, "setup='module load python' must be shell lines"),
         ("slurm", {"environment": {"A B": "1"}}, "'A B' is no name of an environment variable"),
-        ("slurm", {"environment": {"SECRET": 1234}}, "the value of 'SECRET' in environment must be one line"),
+        ("slurm", {"environment": {"THREADS": 4}}, "the value of 'THREADS' in environment must be one line"),
         ("slurm", {"wait": 0}, "wait=0 must be seconds"),
         ("tcp://127.0.0.1:1", {"workers": 2}, "workers of the cluster at tcp://127.0.0.1:1 is what it is"),
         ({"kind": "address", "address": "here"}, {}, "address='here' is not one of a Dask scheduler"),
@@ -72,9 +72,15 @@ def test_what_cannot_be_is_refused(asked, changes, says):
         described(asked, **changes)
 
 
+def test_a_secret_is_not_for_the_environment():
+    with pytest.raises(ParameterError, match="environment holds AWS_SECRET_ACCESS_KEY") as found:
+        described("slurm", environment={"AWS_SECRET_ACCESS_KEY": "hush"})
+    assert "hush" not in str(found.value)
+
+
 def test_a_value_of_the_environment_is_not_told():
     with pytest.raises(ParameterError) as found:
-        described("slurm", environment={"TOKEN": "hush\nhush"})
+        described("slurm", environment={"NAME": "hush\nhush"})
     assert "hush" not in str(found.value)
 
 
@@ -109,7 +115,7 @@ def test_a_run_takes_one_place(tmp_path):
 
 
 def test_where_it_runs_is_told_without_its_environment(tmp_path):
-    asked = {"kind": "slurm", "environment": {"TOKEN": "hush"}}
+    asked = {"kind": "slurm", "environment": {"NAME": "hush"}}
     told = configure("demo", tmp_path / "out.zarr", cluster=asked).parameters()
     assert told["cluster"] == "slurm"
     assert "hush" not in str(told)

@@ -110,8 +110,8 @@ def test_a_manifest_without_resources_gets_some():
         ({"memory": "-1 GiB"}, "memory='-1 GiB'"),
         ({"memory": 8}, "memory=8 must"),
         ({"cores": 0.5}, "cores=0.5 must be a whole number"),
-        ({"environment": {"A-B": "1"}}, "'A-B', which is no name of a variable"),
-        ({"environment": {"THREADS": 1}}, "THREADS=1; values are text"),
+        ({"environment": {"A-B": "1"}}, "'A-B' is no name of an environment variable"),
+        ({"environment": {"THREADS": 1}}, "the value of 'THREADS' in environment must be"),
     ],
 )
 def test_what_cannot_be_is_refused(asked, message):
@@ -123,7 +123,7 @@ def test_what_cannot_be_is_refused(asked, message):
     "name", ["AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "aws_session_token", "DB_PASSWORD"]
 )
 def test_secrets_are_refused_and_not_repeated(name):
-    with pytest.raises(ParameterError, match=f"environment holds {name}.*put it in a Secret") as caught:
+    with pytest.raises(ParameterError, match=f"environment holds {name}.*in a Secret") as caught:
         manifest(BASE, environment={name: "hunter2"})
     assert "hunter2" not in str(caught.value)
 

@@ -8,7 +8,7 @@ import time
 import psutil
 import pytest
 
-from magxr.clusters import cuda, local, matching, waiting
+from magxr.clusters import cuda, driver, local, matching, waiting
 from magxr.clusters.opening import opened
 from magxr.clusters.reading import described
 from magxr.errors import ClusterError, MagxrError, MissingExtraError, ParameterError, StoreError
@@ -111,6 +111,20 @@ def test_threads_of_the_network_are_those_of_the_worker(monkeypatch):
     assert threads(3) == 3
     monkeypatch.setenv("MAGXR_THREADS", "2")
     assert threads(3) == 2
+
+
+def own_threads():
+    import tensorflow as tf
+
+    return tf.config.threading.get_intra_op_parallelism_threads()
+
+
+@pytest.mark.network_model
+def test_a_worker_starts_the_network_on_its_own_threads(monkeypatch):
+    """Before any task, of which alone the network could learn how many it may use."""
+    monkeypatch.delenv("MAGXR_THREADS", raising=False)
+    with opened(described(ONE), spec=specs.load("transfer")) as client:
+        assert list(client.run(own_threads).values()) == [1]
 
 
 def test_more_threads_than_cores_are_refused():
@@ -238,7 +252,7 @@ def test_a_time_out_says_what_the_queue_says():
 
 
 def test_no_gpu_says_what_was_looked_for(monkeypatch):
-    monkeypatch.setattr(cuda.shutil, "which", lambda name: None)
+    monkeypatch.setattr(driver.shutil, "which", lambda name: None)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     with pytest.raises(ClusterError) as found:
         cuda.devices()

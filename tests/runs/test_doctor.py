@@ -408,9 +408,9 @@ def test_workers_that_see_less(two, tmp_path):
 
 def test_workers_with_other_versions(two, monkeypatch):
     here = cluster.versions()
-    monkeypatch.setattr(cluster, "versions", lambda: here | {"numpy": "1.0", "magxr": "9.9"})
+    monkeypatch.setattr(cluster, "versions", lambda: here | {"xarray": "1.0", "magxr": "9.9"})
     found = by_subject(cluster.look(two.scheduler_address))
-    assert (found["magxr"].state, found["numpy"].state) == ("problem", "note")
+    assert (found["magxr"].state, found["xarray"].state) == ("problem", "note")
     assert found["magxr"].seen == f"2 workers have {here['magxr']}, here is 9.9"
     assert "workers" not in found
 
@@ -436,7 +436,7 @@ def test_a_cluster_without_workers():
 @pytest.mark.parametrize(
     ("address", "match"),
     [
-        ("nonsense", "scheduler 'nonsense' is neither one of"),
+        ("nonsense", "cluster='nonsense' is neither a kind"),
         ("tls://127.0.0.1:1", "needs a certificate, but distributed.comm.tls.ca-file"),
         pytest.param(
             "tcp://127.0.0.1:1", "no Dask scheduler answers at tcp://127.0.0.1:1", marks=pytest.mark.slow
@@ -450,9 +450,13 @@ def test_a_cluster_that_cannot_be_reached(address, match):
     assert match in found["cluster"].seen
 
 
-def test_this_machine_as_a_cluster():
-    (found,) = cluster.look("threads")
-    assert (found.state, found.seen) == ("ok", "'threads' is this machine")
+def test_a_cluster_that_is_started_for_it(tmp_path):
+    found = by_subject(
+        cluster.look({"kind": "local", "workers": 1, "cores": 1}, out=str(tmp_path / "o.zarr"))
+    )
+    assert {f.state for f in found.values()} == {"ok"}
+    assert "1 workers on 1 machines, 1 threads" in found["cluster"].seen
+    assert set(found) == {"cluster", "workers", "workers' output"}
 
 
 def test_nothing_of_the_doctor_loads_a_network():

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from magxr.clusters import driver
 from magxr.runs.doctor.apart import answer_of
 from magxr.runs.doctor.finding import Finding
 from magxr.runs.doctor.packages import version
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _DEVICES = Path("/dev")
-_ASKED = ["--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
 _CUPY = (
     "import cupy\nanswer = {'devices': cupy.cuda.runtime.getDeviceCount(), 'one': int(cupy.ones(3).sum())}"
 )
@@ -24,7 +22,7 @@ _CUPY = (
 def look() -> Iterator[Finding]:
     """Tell of GPUs; a machine without one is fine."""
     files = sorted(_DEVICES.glob("nvidia[0-9]*"))
-    cards, trouble = _driver()
+    cards, trouble = driver.cards("name,driver_version,memory.total")
     if cards:
         yield Finding("GPU", "ok", "; ".join(cards))
     elif files:
@@ -40,24 +38,6 @@ def look() -> Iterator[Finding]:
         yield _cupy(f"{packages[0]} {version(packages[0])}", bool(cards))
     elif cards:
         yield Finding("CuPy", "note", "not installed; for diffusion on the GPU", "pip install 'magxr[cuda]'")
-
-
-def _driver() -> tuple[list[str], str]:
-    """Return a line for each card, or none and why."""
-    program = shutil.which("nvidia-smi")
-    if program is None:
-        return [], "no nvidia-smi"
-    try:
-        done = subprocess.run(  # noqa: S603 - the program of the driver, by its path
-            [program, *_ASKED], capture_output=True, text=True, timeout=20, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return [], str(error)
-    lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
-    if done.returncode or not lines:
-        said = (done.stdout + done.stderr).strip().splitlines()
-        return [], said[0] if said else f"exit status {done.returncode}"
-    return lines, ""
 
 
 def _cupy(what: str, cards: bool) -> Finding:
