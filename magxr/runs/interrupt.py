@@ -38,6 +38,7 @@ def listening() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        _asked.clear()  # whoever listened has heard; what this process does next was not asked to stop
 
 
 def _stop(number: int, _: FrameType | None) -> NoReturn:

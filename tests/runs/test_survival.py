@@ -25,7 +25,8 @@ from magxr.cli import main
 from magxr.clusters.local import RULES
 from magxr.errors import ChunkError, ClusterError, StoreError
 from magxr.io.template import checksum, lay_out, read_region, write_block
-from magxr.runs import blocks
+from magxr.runs import blocks, interrupt
+from magxr.runs.interrupt import listening
 from magxr.runs.ledger import of_output
 from magxr.synthetic.seafloor import demo_region
 from tests.runs.test_blocks import assert_same_stores
@@ -521,3 +522,11 @@ def test_an_interrupt_that_python_drops_is_not_lost(sea, tmp_path, bare, capsys,
     assert dropped == [KeyboardInterrupt]
     assert len(entries(out)) == 3
     assert "magxr: stopped; what is done is kept in" in capsys.readouterr().err
+
+
+def test_what_follows_a_run_that_was_stopped_is_not_stopped():
+    with contextlib.suppress(KeyboardInterrupt), listening() as asked:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(PATIENCE)
+    assert asked == []
+    interrupt.check()

@@ -22,7 +22,10 @@ EXTRAS = {
     "tracks": "grids from ship tracks",
     "plot": "maps, figures and the report's pictures",
     "distributed": "processes and clusters",
-    "cuda": "diffusion on a GPU",
+    "cloud": "grids and stores at URLs, such as s3://",
+    "slurm": "clusters of SLURM, and encrypted ones",
+    "kubernetes": "clusters on Kubernetes",
+    "cuda": "diffusion on a GPU, and a worker for every GPU",
 }
 """Extra -> what it is for. Those of developers are left out."""
 
