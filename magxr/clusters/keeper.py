@@ -50,9 +50,11 @@ class Keeper:
         self._thread.join()
 
     def hopeless(self) -> str | None:
-        """Return why no worker will come, if jobs end again and again before theirs does."""
-        worst = max(self.stillborn.values(), default=0)
-        return self.words if worst >= STILLBORN else None
+        """Return why no worker will come: jobs can never run, or end again and again before theirs does."""
+        return self.words if self._given_up() else queue.never(self.cluster)
+
+    def _given_up(self) -> bool:
+        return max(self.stillborn.values(), default=0) >= STILLBORN
 
     def look(self) -> None:
         """Look once: forget places whose job ended without a worker, and fill all that are empty."""
@@ -71,7 +73,7 @@ class Keeper:
             log.info("a place is free again: %s", words)
             self.cluster.loop.add_callback(self.cluster.workers.pop, name, None)
         # of those that were freed now the next look takes care
-        if set(self.cluster.worker_spec) - set(self.cluster.workers) and self.hopeless() is None:
+        if set(self.cluster.worker_spec) - set(self.cluster.workers) and not self._given_up():
             self.cluster.scale(n=len(self.cluster.worker_spec))
 
     def _watch(self) -> None:

@@ -57,6 +57,16 @@ def says(cluster: Any) -> str:
     return "SLURM says: " + ", ".join(parts[:4]) + (f" and {len(parts) - 4} more" if len(parts) > 4 else "")
 
 
+NEVER = ("PartitionTimeLimit", "PartitionNodeLimit", "BadConstraints", "InvalidAccount", "InvalidQOS")
+"""Reasons for which a job that SLURM took will wait for ever."""
+
+
+def never(cluster: Any) -> str | None:
+    """Return what SLURM says, if one of the jobs will never run."""
+    stuck = any(state == "PENDING" and reason in NEVER for state, reason in jobs(cluster).values())
+    return says(cluster) if stuck else None
+
+
 def ended(cluster: Any) -> dict[Any, str]:
     """Return the names of places whose job has ended, and its last words, from the log of the job."""
     known = jobs(cluster)

@@ -33,7 +33,11 @@ def asks(*command):
 
 
 def answers():
-    return shutil.which("sinfo") is not None and "idle" in asks("sinfo", "--noheader", "--format=%T").stdout
+    if shutil.which("sinfo") is None:
+        return False
+    return any(
+        state in asks("sinfo", "--noheader", "--format=%T").stdout for state in ("idle", "mix", "alloc")
+    )
 
 
 pytestmark = [
@@ -193,6 +197,13 @@ def test_a_queue_that_does_not_exist(cluster):
 
 def test_more_than_the_nodes_have(cluster):
     assert "node configuration is not available" in refused(described(cluster, memory="9000 GiB"))
+
+
+def test_jobs_that_may_never_run(cluster):
+    """SLURM takes a job that is longer than its queue allows, and never begins it."""
+    said = refused(described(cluster, walltime="02:00:00"))
+    assert said.startswith("no worker comes: SLURM says: ")
+    assert "PENDING (PartitionTimeLimit)" in said
 
 
 @pytest.mark.parametrize(("queue", "reason"), [("closed", "PartitionDown"), ("short", "Resources|Priority")])

@@ -32,7 +32,7 @@ def look(cluster: Any, store: str | None = None, out: str | None = None) -> Iter
     """
     try:
         asked = described(cluster)
-        with connected(asked, least=0 if asked.kind == "address" else None) as client:
+        with connected(asked, progress=True, least=0 if asked.kind == "address" else None) as client:
             yield from _workers(client)
             yield from _scheduler(client)
             told = client.run(report, store, out, on_error="return")
