@@ -17,6 +17,12 @@ Every message names the offending value, the rule it breaks and the fix.
 
 from __future__ import annotations
 
+import difflib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 
 class MagxrError(Exception):
     """Base of every error that magxr raises on purpose."""
@@ -86,6 +92,12 @@ class MissingExtraError(MagxrError, ImportError):
         )
         self.package = package
         self.extra = extra
+
+
+def meant(strange: object, known: Iterable[str]) -> str:
+    """Return a hint at the known name that is most like a strange one, with a space before it, or nothing."""
+    close = difflib.get_close_matches(str(strange), known, 1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 class MagxrWarning(UserWarning):

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("magxr.cluster")
 
-EVERY = 2.0
-"""Seconds between two looks at the queue."""
+SOON, LATER = 2.0, 15.0
+"""Seconds between two looks at the queue, while nobody has come and afterwards: it serves others too."""
 STILLBORN = 3
 """Jobs of one place that may end, one after the other, before their workers came."""
 
@@ -34,6 +34,8 @@ class Keeper:
         self.stillborn: Counter[str] = Counter()
         self.arrived: set[str] = set()
         """Jobs whose workers came."""
+        self.known: queue.Known = {}
+        """What SLURM said of the jobs at the last look."""
         self.words: str | None = None
         """Of the last job that ended before its worker came."""
         self._over = threading.Event()
@@ -51,7 +53,11 @@ class Keeper:
 
     def hopeless(self) -> str | None:
         """Return why no worker will come: jobs can never run, or end again and again before theirs does."""
-        return self.words if self._given_up() else queue.never(self.cluster)
+        return self.words if self._given_up() else queue.never(self.known)
+
+    def says(self) -> str:
+        """Return one line of what SLURM said of the jobs."""
+        return queue.says(self.known)
 
     def _given_up(self) -> bool:
         return max(self.stillborn.values(), default=0) >= STILLBORN
@@ -64,7 +70,8 @@ class Keeper:
             if str(name) in came:
                 self.arrived.add(job)
                 self.stillborn.pop(str(name), None)
-        for name, words in queue.ended(self.cluster).items():
+        self.known = queue.jobs(self.cluster)
+        for name, words in queue.ended(self.cluster, self.known).items():
             if str(name) in came:
                 continue
             if jobs.get(name) not in self.arrived:
@@ -77,7 +84,7 @@ class Keeper:
             self.cluster.scale(n=len(self.cluster.worker_spec))
 
     def _watch(self) -> None:
-        while not self._over.wait(EVERY):
+        while not self._over.wait(LATER if self.arrived else SOON):
             try:
                 self.look()
             except ClusterError as error:  # of a queue that does not answer now: it is asked again

@@ -153,8 +153,7 @@ def _watched(asked: Cluster, cluster: Any) -> Iterator[dict[str, Any]]:
     if asked.kind != "slurm":
         yield {}
         return
-    from magxr.clusters import queue
     from magxr.clusters.keeper import Keeper
 
     with Keeper(cluster) as keeper:
-        yield {"says": lambda: queue.says(cluster), "hopeless": keeper.hopeless}
+        yield {"says": keeper.says, "hopeless": keeper.hopeless}

@@ -9,6 +9,9 @@ from typing import Any
 
 from magxr.errors import ClusterError
 
+Known = dict[str, tuple[str, str]]
+"""State and reason of jobs, by their numbers."""
+
 
 def check_there() -> None:
     """Refuse to go on where there is no SLURM."""
@@ -19,7 +22,7 @@ def check_there() -> None:
         raise ClusterError(msg)
 
 
-def jobs(cluster: Any) -> dict[str, tuple[str, str]]:
+def jobs(cluster: Any) -> Known:
     """Return the state and the reason that SLURM gives of each job of a cluster that it still knows.
 
     Raises
@@ -48,9 +51,8 @@ def jobs(cluster: Any) -> dict[str, tuple[str, str]]:
     return found
 
 
-def says(cluster: Any) -> str:
-    """Return one line of what SLURM says of the jobs: why they wait, or how they ended."""
-    known = jobs(cluster)
+def says(known: Known) -> str:
+    """Return one line of what SLURM says of jobs: why they wait, or how they ended."""
     if not known:
         return "SLURM knows none of its jobs any more"
     parts = [f"job {n} {state} ({reason})" for n, (state, reason) in sorted(known.items())]
@@ -61,15 +63,14 @@ NEVER = ("PartitionTimeLimit", "PartitionNodeLimit", "BadConstraints", "InvalidA
 """Reasons for which a job that SLURM took will wait for ever."""
 
 
-def never(cluster: Any) -> str | None:
+def never(known: Known) -> str | None:
     """Return what SLURM says, if one of the jobs will never run."""
-    stuck = any(state == "PENDING" and reason in NEVER for state, reason in jobs(cluster).values())
-    return says(cluster) if stuck else None
+    stuck = any(state == "PENDING" and reason in NEVER for state, reason in known.values())
+    return says(known) if stuck else None
 
 
-def ended(cluster: Any) -> dict[Any, str]:
+def ended(cluster: Any, known: Known) -> dict[Any, str]:
     """Return the names of places whose job has ended, and its last words, from the log of the job."""
-    known = jobs(cluster)
     over = {}
     for name, job in list(cluster.workers.items()):
         number = getattr(job, "job_id", None)

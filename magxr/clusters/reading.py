@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from magxr.clusters.description import KINDS, Cluster, is_address
-from magxr.errors import ParameterError
+from magxr.errors import ParameterError, meant
 from magxr.io.yamlfile import read_yaml
 
 _FIELDS = tuple(f.name for f in fields(Cluster))
@@ -30,7 +29,7 @@ def described(asked: object, **changes: Any) -> Cluster:
     -------
     Cluster
         Fields that neither says are those of Dask's configuration under ``magxr.cluster``, if they are of
-        the same kind or of none.
+        the same kind or of none; a scheduler that runs already has none.
 
     Raises
     ------
@@ -82,17 +81,19 @@ def _configured(kind: object) -> dict[str, Any]:
     import dask
 
     found = dask.config.get("magxr.cluster", {}) or {}
-    if not isinstance(found, Mapping) or (kind is not None and found.get("kind", kind) != kind):
+    if not isinstance(found, Mapping):
+        msg = f"magxr.cluster of Dask's configuration is {found!r}; it must hold fields such as 'kind: slurm'"
+        raise ParameterError(msg)
+    if kind == "address" or (kind is not None and found.get("kind", kind) != kind):
         return {}
     _check_names(found, "magxr.cluster of Dask's configuration")
-    return {"kind": kind, **found} if kind is not None else dict(found)
+    return dict(found)
 
 
 def _check_names(found: Mapping[Any, Any], where: str) -> None:
     strange = sorted(str(name) for name in set(found) - set(_FIELDS))
     if strange:
-        close = difflib.get_close_matches(strange[0], _FIELDS, 1)
-        hint = f" (did you mean {close[0]!r}?)" if close else ""
+        hint = meant(strange[0], _FIELDS)
         msg = f"{where} has no field {strange[0]!r}{hint}; fields are {', '.join(_FIELDS)}"
         raise ParameterError(msg)
 

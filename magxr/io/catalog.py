@@ -5,11 +5,10 @@ A catalog says what a region is and where it comes from; `magxr.io.locate` finds
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from magxr.errors import MissingExtraError, StoreError
+from magxr.errors import MissingExtraError, StoreError, meant
 from magxr.geogrid import find_variable
 from magxr.io import vetting
 from magxr.io.anomaly import check_asserted
@@ -155,9 +154,7 @@ def _region(name: str, catalog: str | os.PathLike[str] | None) -> Region:
         if entry.name == name:
             return entry
     names = [entry.name for entry in known]
-    close = difflib.get_close_matches(str(name), names, 1)
-    hint = f" (did you mean {close[0]!r}?)" if close else ""
-    msg = f"there is no region {name!r} in the catalog{hint}; it has {names}"
+    msg = f"there is no region {name!r} in the catalog{meant(name, names)}; it has {names}"
     raise StoreError(msg)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from magxr.clusters.description import Cluster, is_address
 from magxr.clusters.reading import described
-from magxr.errors import ChunkError, ParameterError
+from magxr.errors import ChunkError, ParameterError, meant
 from magxr.io.anomaly import check_asserted
 from magxr.io.crop import checked
 from magxr.io.places import is_url, place
@@ -133,9 +132,7 @@ def configure(region: str, out: str | Path, *, preset: Preset = "sound", **chang
     known = {f.name for f in fields(RunConfig)}
     strange = sorted(set(changes) - known)
     if strange:
-        close = difflib.get_close_matches(strange[0], known, 1)
-        hint = f" (did you mean {close[0]!r}?)" if close else ""
-        msg = f"run() has no argument {strange[0]!r}{hint}; it has {sorted(known)}"
+        msg = f"run() has no argument {strange[0]!r}{meant(strange[0], known)}; it has {sorted(known)}"
         raise ParameterError(msg)
     if is_url(region):
         place(region)  # before it is written down anywhere: it may hold a secret

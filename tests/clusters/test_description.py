@@ -37,6 +37,13 @@ def test_dask_s_configuration_fills_in():
         assert described("slurm").queue == "long"
         assert described("slurm", cores=2).cores == 2
         assert described("local").cores is None  # of another kind
+    with dask.config.set({"magxr.cluster": {"workers": 4}}):
+        assert described("tcp://127.0.0.1:1").workers is None  # it is what it is
+    with (
+        dask.config.set({"magxr.cluster": "slurm"}),
+        pytest.raises(ParameterError, match="is 'slurm'; it must"),
+    ):
+        described("local")
     with dask.config.set({"magxr.cluster": {"que": "long"}}), pytest.raises(ParameterError, match="'queue'"):
         described("slurm")
 
