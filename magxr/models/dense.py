@@ -12,6 +12,7 @@ from magxr.errors import ModelError
 from magxr.kernels.minmax import NO_INFORMATION
 from magxr.models import engine, weights
 from magxr.models.backbones import backbone
+from magxr.models.dense_chain import chained, is_chain
 from magxr.models.dense_trunk import assemble_part
 from magxr.models.trunks.atrous import Plan, plan
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from magxr.models.trunks.form import Form
+    from magxr.models.weights import Tensors
 
     Floats = NDArray[np.float32]
     Tile = tuple[int, int]
@@ -89,9 +93,7 @@ def near_cells(trunk: DenseTrunk, image: NDArray[np.float32], tile: Tile) -> Flo
     size = tuple((n - part.given(1)) // part.stride + 1 for n in image.shape)
     if (image == NO_INFORMATION).all():  # the open sea of a map is land, or holes: no work is done there
         return np.broadcast_to(flat_cell(trunk), (*size, trunk.channels[0]))
-    full = np.full(tuple(map(part.given, tile)), NO_INFORMATION, np.float32)
-    full[: image.shape[0], : image.shape[1]] = image
-    return _run(trunk, "near", tile, full[None, ..., None])[0, : size[0], : size[1]]
+    return _run(trunk, "near", tile, image, NO_INFORMATION)[: size[0], : size[1]]
 
 
 def far_cells(trunk: DenseTrunk, cells: Floats, tile: Tile) -> Floats:
@@ -104,29 +106,26 @@ def far_cells(trunk: DenseTrunk, cells: Floats, tile: Tile) -> Floats:
     flat = flat_cell(trunk)
     if (cells == flat).all():
         return np.broadcast_to(flat_map_cell(trunk), (*size, trunk.channels[1]))
-    full = np.empty((*map(part.given, tile), cells.shape[2]), np.float32)
-    full[...] = flat
-    full[: cells.shape[0], : cells.shape[1]] = cells
-    return _run(trunk, "far", tile, full[None])[0, : size[0], : size[1]]
+    return _run(trunk, "far", tile, cells, flat)[: size[0], : size[1]]
 
 
 def flat_cell(trunk: DenseTrunk) -> Floats:
     """Return what the first part says of a plane without any contrast, shape (channels,)."""
     side = trunk.plan.near.given(1)
-    image = np.full((1, side, side, 1), NO_INFORMATION, np.float32)
-    return _once(trunk, "near", image)
+    return _once(trunk, "near", np.full((side, side), NO_INFORMATION, np.float32))
 
 
 def flat_map_cell(trunk: DenseTrunk) -> Floats:
     """Return what the whole trunk says of a plane without any contrast, shape (channels,)."""
     side = trunk.plan.far.given(1)
-    cells = np.broadcast_to(flat_cell(trunk), (1, side, side, trunk.channels[0]))
+    cells = np.broadcast_to(flat_cell(trunk), (side, side, trunk.channels[0]))
     return _once(trunk, "far", np.ascontiguousarray(cells))
 
 
 @dataclass(frozen=True, slots=True)
 class _Network:
-    run: Callable[[Floats], Floats]
+    run: Callable[[Floats, Any], Floats]
+    """From a tile, and what to fill it up with where the network takes tiles of one size only."""
     turn: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -134,37 +133,64 @@ _networks: dict[tuple[Any, ...], _Network] = {}
 _flat: dict[tuple[Any, ...], Floats] = {}
 _loading = threading.Lock()
 compiled: list[tuple[Any, ...]] = []
-"""What this process has compiled so far, in order: each part once for each shape of tile."""
+"""What this process has made so far, in order: each part once; by Keras, for each shape of tile."""
 
 
-def _run(trunk: DenseTrunk, part: str, tile: Tile, given: Floats) -> Floats:
-    key = (trunk, part, *tile)
+def _run(trunk: DenseTrunk, part: str, tile: Tile, given: Floats, beyond: Any) -> Floats:
+    chain = _by_chain(trunk, part)
+    key = (trunk, part, *(() if chain else tile))
     with _loading:
         if key not in _networks:
             while len(_networks) >= _KEPT:
                 del _networks[next(iter(_networks))]
-            _networks[key] = _Network(_compiled(trunk, part, tile))
+            _networks[key] = _Network(_chained(trunk, part) if chain else _compiled(trunk, part, tile))
             compiled.append(key)
         network = _networks[key]
     with network.turn:
-        return network.run(given)
+        return network.run(given, beyond)
 
 
 def _once(trunk: DenseTrunk, part: str, given: Floats) -> Floats:
     if (trunk, part) not in _flat:
-        _flat[trunk, part] = _run(trunk, part, (1, 1), given)[0, 0, 0]
+        _flat[trunk, part] = _run(trunk, part, (1, 1), given, 0)[0, 0]
     return _flat[trunk, part]
 
 
-def _compiled(trunk: DenseTrunk, part: str, tile: Tile) -> Callable[[Floats], Floats]:
+def _by_chain(trunk: DenseTrunk, part: str) -> bool:
+    return is_chain(getattr(trunk.plan, part)) and not engine.accelerated()
+
+
+def _chained(trunk: DenseTrunk, part: str) -> Callable[[Floats, Any], Floats]:
+    form, tensors = _read(trunk)
+    chain = chained(getattr(trunk.plan, part), tensors, form.scaling if part == "near" else None)
+
+    def run(given: Floats, beyond: Any) -> Floats:
+        del beyond  # it takes tiles of any size
+        return chain(given)
+
+    return run
+
+
+def _compiled(trunk: DenseTrunk, part: str, tile: Tile) -> Callable[[Floats, Any], Floats]:
+    form, tensors = _read(trunk)
+    keras, near = engine.start(), part == "near"
+    own = getattr(trunk.plan, part)
+    told: dict[str, Any] = {"scaling": form.scaling} if near else {"channels": trunk.channels[0]}
+    network = engine.compiled(assemble_part(keras, own, tensors, tile, **told))
+
+    def run(given: Floats, beyond: Any) -> Floats:
+        full = np.empty((*map(own.given, tile), 1 if near else given.shape[2]), np.float32)
+        full[...] = beyond
+        full[: given.shape[0], : given.shape[1]] = given[..., None] if near else given
+        made: Floats = network(full[None])[0]
+        return made
+
+    return run
+
+
+def _read(trunk: DenseTrunk) -> tuple[Form, Tensors]:
     chosen = backbone(trunk.name)
     path = chosen.weights_file(trunk.weights)
     chosen.check(path, trunk.sha256)
     form = chosen.form(path)
-    tensors = weights.read_layers(path, form.layers, form.sketch.stored_order())
-    keras = engine.start()
-    if part == "near":
-        model = assemble_part(keras, trunk.plan.near, tensors, tile, scaling=form.scaling)
-    else:
-        model = assemble_part(keras, trunk.plan.far, tensors, tile, channels=trunk.channels[0])
-    return engine.compiled(model)
+    return form, weights.read_layers(path, form.layers, form.sketch.stored_order())

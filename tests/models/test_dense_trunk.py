@@ -7,6 +7,7 @@ from magxr.errors import ModelError
 from magxr.models import dense, engine, untrained
 from magxr.models.assemble import assemble
 from magxr.models.backbones import BACKBONES
+from magxr.models.dense_chain import chained, is_chain
 from magxr.models.dense_trunk import assemble_part
 from magxr.models.trunks.atrous import CELL, plan
 
@@ -131,7 +132,7 @@ def test_tiles_are_filled_up_and_what_has_no_contrast_is_not_computed(monkeypatc
         far = dense.far_cells(trunk, filled, tile)
         np.testing.assert_allclose(far, whole, rtol=1e-4, atol=1e-6 * whole.max())
     flat = np.full_like(image, 0.5)
-    computed = dense._run(trunk, "near", given, flat[None, ..., None])[0]
+    computed = dense._run(trunk, "near", given, flat, 0.5)
     dense.flat_map_cell(trunk)  # found once, from a tile of one cell
     dense.far_cells(trunk, cells, (4, 4))
     before = len(dense.compiled)
@@ -143,6 +144,54 @@ def test_tiles_are_filled_up_and_what_has_no_contrast_is_not_computed(monkeypatc
     assert even.std() > 0
     dense.far_cells(trunk, cells, (4, 4))
     assert len(dense.compiled) == before
+
+
+@pytest.mark.network_model
+@pytest.mark.parametrize("files", [0, 1], ids=["keras", "torchvision"])
+@pytest.mark.parametrize("name", ["vgg16", "vgg19"])
+def test_on_processors_a_chain_of_convolutions_says_what_keras_says(keras, name, files, monkeypatch):
+    form = BACKBONES[name].forms[files]
+    parts, tensors = plan(form.sketch), random_tensors(form)
+    image = np.random.default_rng(4).random(pixels(parts, TILE), dtype="f4")
+    want = both(keras, form, tensors)(image)
+    chains = [chained(parts.near, tensors, form.scaling), chained(parts.far, tensors)]
+    found = []
+    for threads in ("1", "3"):
+        monkeypatch.setenv("MAGXR_THREADS", threads)
+        found.append(chains[1](chains[0](image)))
+    assert found[0].shape == want.shape
+    assert found[0].dtype == np.float32
+    np.testing.assert_array_equal(*found)
+    assert np.abs(found[0] - want).max() <= 1e-5 * want.max()
+
+
+def test_only_vggs_are_chains():
+    found = {n: plan(b.forms[0].sketch) for n, b in BACKBONES.items() if b.dense}
+    assert {n for n, p in found.items() if is_chain(p.near) and is_chain(p.far)} == {
+        "vgg16",
+        "vgg16-hed",
+        "vgg19",
+    }
+    assert not any(is_chain(p.near) for n, p in found.items() if not n.startswith("vgg"))
+
+
+@pytest.mark.network_model
+def test_a_chain_needs_no_compiled_tile_and_a_gpu_has_keras(monkeypatch):
+    trunk = dense.dense_trunk("vgg16", "untrained")
+    image = np.random.default_rng(5).random(pixels(trunk.plan, (3, 5)), dtype="f4")
+    given = tuple(map(trunk.plan.far.given, (3, 5)))
+    monkeypatch.setattr(dense, "_networks", {})
+    before = len(dense.compiled)
+    for tile in (given, tuple(n + 2 for n in given)):
+        cells = dense.near_cells(trunk, image, tile)
+    made = dense.far_cells(trunk, cells, (3, 5))
+    assert dense.compiled[before:] == [(trunk, "near"), (trunk, "far")]
+    monkeypatch.setattr(engine, "accelerated", lambda: True)
+    by_keras = dense.near_cells(trunk, image, given)
+    also = dense.far_cells(trunk, by_keras, (3, 5))
+    assert dense.compiled[before + 2 :] == [(trunk, "near", *given), (trunk, "far", 3, 5)]
+    assert np.abs(cells - by_keras).max() <= 1e-5 * by_keras.max()
+    assert np.abs(made - also).max() <= 1e-5 * also.max()
 
 
 def test_trunks_without_a_dense_form_say_why():
