@@ -111,7 +111,8 @@ def speed(rounds, sample, chunk):
     loop = best["windows"] / len(windows) * positions
     print(
         f"{positions} positions; dense {best['dense']:.1f} core-seconds all included, bare pass "
-        f"{best['bare']:.1f} (by Keras {best['keras']:.1f}), windows {best['windows'] / len(windows):.3f} each, {loop:.0f} for all"
+        f"{best['bare']:.1f} (by Keras {best['keras']:.1f}), windows {best['windows'] / len(windows):.3f} "
+        f"each, {loop:.0f} for all"
     )
     print(f"windows / dense {loop / best['dense']:.0f} x; dense / bare {best['dense'] / best['bare']:.2f} x")
 

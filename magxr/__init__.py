@@ -27,7 +27,7 @@ _HOME = {
     "classify": "magxr.steps.classify",
     "explain": "magxr.steps.explain",
     "calibrate": "magxr.steps.calibrate",
-    "percent_linear": "magxr.steps.calibrate",
+    "percent_linear": "magxr.steps.percent",
     "plot": "magxr.view.plot",
     "tune": "magxr.studies.tuning",
     "open_region": "magxr.io.catalog",
@@ -49,7 +49,6 @@ if TYPE_CHECKING:  # so that type checkers and editors see what `__getattr__` fi
     from magxr.runs.estimate import estimate as estimate
     from magxr.runs.pipeline import run as run
     from magxr.steps.calibrate import calibrate as calibrate
-    from magxr.steps.calibrate import percent_linear as percent_linear
     from magxr.steps.classify import classify as classify
     from magxr.steps.diffusion import diffuse as diffuse
     from magxr.steps.diffusion import structure as structure
@@ -61,6 +60,7 @@ if TYPE_CHECKING:  # so that type checkers and editors see what `__getattr__` fi
     from magxr.steps.lowrank import denoise as denoise
     from magxr.steps.outliers import remove_outliers as remove_outliers
     from magxr.steps.outliers import summary as summary
+    from magxr.steps.percent import percent_linear as percent_linear
     from magxr.steps.wavelength import wavelength as wavelength
     from magxr.steps.windows import windows as windows
     from magxr.studies.tuning import tune as tune

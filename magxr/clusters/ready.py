@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from magxr.clusters import matching
 from magxr.errors import ClusterError
+from magxr.kernels import heap
 
 if TYPE_CHECKING:
     from magxr.models.spec import ModelSpec
@@ -40,6 +41,7 @@ def ready(spec: ModelSpec | None = None, *, dense: bool = False) -> Any:
             if wrong:
                 msg = f"the worker {worker.address} has other versions: {wrong}; {matching.FIX}"
                 raise ClusterError(msg)
+            heap.share()
             if self.spec is not None:
                 await asyncio.to_thread(warm, self.spec, worker.state.nthreads, dense=self.dense)
 

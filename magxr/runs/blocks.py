@@ -16,12 +16,12 @@ from magxr.io.byproducts import fill_in
 from magxr.io.moving import MARKS, complete
 from magxr.io.reach import working
 from magxr.io.template import lay_out
+from magxr.kernels import heap
 from magxr.runs.block import make_block, opened
 from magxr.runs.config import chunks_of
 from magxr.runs.crew import crew
 from magxr.runs.finish import finish, kept
 from magxr.runs.ledger import of_output
-from magxr.runs.memory import give_back
 from magxr.runs.output import Tally
 from magxr.runs.planning import about, named, planned
 from magxr.runs.progress import Meter
@@ -83,7 +83,7 @@ def run_blocks(
                 for stage in stages(plan):
                     with _timed(stage.name, seconds):
                         tallies[stage.name] = _run_stage(plan, stage, ledger, workers, progress)
-                    give_back()
+                    heap.give_back()
             return replace(finish(plan, spec, ledger, seconds), blocks=tallies)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from magxr.clusters.description import is_address
 from magxr.errors import ParameterError
 from magxr.io.places import is_url, place
+from magxr.kernels import heap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +49,7 @@ def computing(config: RunConfig, spec: ModelSpec | None = None, *, progress: boo
     import dask
 
     if config.cluster is None:
+        heap.share()
         with dask.config.set(scheduler=config.scheduler or "threads"):
             yield None
         return

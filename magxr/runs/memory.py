@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import math
 import os
 from pathlib import Path
@@ -35,16 +34,6 @@ def available() -> int:
         if path.is_file() and (text := path.read_text(encoding="ascii").strip()).isdigit():
             whole = min(whole, int(text))
     return whole
-
-
-def give_back() -> None:
-    """Give what was freed back to the system: the C library of Linux keeps what threads have used once.
-
-    Between stages that takes a fifth off the peak of a run over a globe of 2 arc minutes.
-    """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
-    if trim is not None:
-        trim(0)
 
 
 def check(

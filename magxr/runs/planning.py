@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from magxr.runs.config import RunConfig
 
 LONGEST = 1024
-"""Side of a block, cells of the working grid, where ``chunk`` does not say otherwise."""
+"""Longest side of a block, cells of the working grid, where ``chunk`` does not say otherwise."""
+USUAL = 800
+"""Its side on a large map: as near to it as equal blocks come, so that memory does not grow with the map."""
 DENSE = 3
 """Sides of a block of the map to one of predictions by the dense form: it makes the network's cells under the
 windows of its neighbours too, a window's side more, and they are what costs."""
@@ -43,10 +45,9 @@ def planned(
     config: RunConfig, spec: ModelSpec, source: xr.Dataset, maps: xr.Dataset, folder: Path
 ) -> tuple[Plan, dict[str, xr.Dataset]]:
     """Cut all stores into blocks, and build every stage once, so that what does not fit is refused here."""
-    longest = config.chunk or LONGEST
     cells, grid = anomaly(source), maps["anomaly"]
     same = cells.sizes == grid.sizes and all(cells.indexes[d].equals(grid.indexes[d]) for d in cells.dims)
-    blocks = {SOURCE: even_blocks(cells.sizes, longest), MAPS: even_blocks(grid.sizes, longest)}
+    blocks = {SOURCE: even_blocks(cells.sizes, config.chunk), MAPS: even_blocks(grid.sizes, config.chunk)}
     blocks[FILLED] = blocks[SOURCE]
     spacing = None if same else method.spacing_of(source, config)
     plan = Plan(folder, "", config, spec, spacing, blocks)
@@ -90,9 +91,18 @@ def blank(ds: xr.Dataset, blocks: Mapping[str, int]) -> xr.Dataset:
     return out
 
 
-def even_blocks(sizes: Mapping[Hashable, int], longest: int) -> dict[str, int]:
-    """Return the length of equal blocks of at most ``longest`` cells along each dimension."""
-    return {str(d): math.ceil(n / math.ceil(n / longest)) for d, n in sizes.items()}
+def even_blocks(sizes: Mapping[Hashable, int], longest: int | None = None) -> dict[str, int]:
+    """Return the length of equal blocks along each dimension: at most ``longest``, or about the usual."""
+    return {str(d): math.ceil(n / _count(n, longest)) for d, n in sizes.items()}
+
+
+def _count(cells: int, longest: int | None) -> int:
+    """Return the number of blocks in a row."""
+    least = math.ceil(cells / (longest or LONGEST))
+    if longest is not None:
+        return least
+    near = {max(least, math.floor(cells / USUAL)), max(least, math.ceil(cells / USUAL))}
+    return min(near, key=lambda count: abs(math.log(cells / count / USUAL)))
 
 
 def whole_parts(chunks: Mapping[str, tuple[int, ...]], longest: Mapping[str, int]) -> dict[str, int]:

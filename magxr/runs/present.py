@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from magxr.io.store import versions
+from magxr.kernels import heap
 from magxr.labelled import anomaly, canonical
 from magxr.models.spec import card
-from magxr.steps.calibrate import percent_linear
+from magxr.steps.percent import percent_linear
 from magxr.view.figures import cleaning_figure, prediction_figure
 from magxr.view.plot import plot
 from magxr.view.report import (
@@ -58,14 +59,18 @@ class Findings:
 def present(found: Findings, folder: Path) -> tuple[str, list[str], str]:
     """Write PNG maps and the report into ``folder``; return their names and the headline."""
     stem = found.config.out.stem
-    pictures = {name: draw(found) for name, draw in PICTURES.items()}
-    names = []
-    for name, (figure, _, _) in pictures.items():
+    names, plates = [], []
+    for name, draw in PICTURES.items():
+        figure, title, text = draw(found)
         names.append(f"{stem}-{name}.png")
         figure.savefig(folder / names[-1], dpi=150)
+        # as bytes: of figures, with all they were drawn from, one is in memory at a time
+        plates.append(Plate(title, text, Plate(title, text, figure).png()))
+        figure.clear()
+        heap.give_back()
     shares = Shares.of(found.result["linear"])
     by = {w: float(percent_linear(found.result, weights=w)) for w in ("area", "cells")}
-    page = _page(found, shares, by, [Plate(title, text, fig) for fig, title, text in pictures.values()])
+    page = _page(found, shares, by, plates)
     write_report(page, folder / f"{stem}.html")
     return f"{stem}.html", names, _headline(found, shares, by)
 

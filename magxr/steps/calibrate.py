@@ -1,19 +1,17 @@
-"""Step 9, second half: let neighbours settle what the model left open, and count the linear cells."""
+"""Step 9, second half: let neighbours settle what the model left open."""
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import xarray as xr
 
 from magxr.chunked.halo import map_halo
-from magxr.chunked.plan import is_chunked
 from magxr.errors import GridError, ParameterError
 from magxr.geogrid import NT_UNITS, describe
 from magxr.kernels.votes import Ties, To, vote
-from magxr.labelled import canonical, check_labelled, derive, signed
+from magxr.labelled import check_labelled, derive
 from magxr.steps.arguments import is_number, is_whole
 from magxr.steps.cells import chunked_like
 from magxr.steps.zones import mask_of, sides_of
@@ -153,82 +151,6 @@ def calibrate(
     return base.assign(added.data_vars)
 
 
-def percent_linear(
-    obj: xr.Dataset | xr.DataArray,
-    *,
-    weights: Literal["cells", "area"] = "cells",
-    where: Any = None,
-    variable: Hashable | None = None,
-) -> xr.DataArray:
-    """Return the percentage of answered cells that are linear.
-
-    Parameters
-    ----------
-    obj : xarray.Dataset or xarray.DataArray
-        Result of `magxr.calibrate` (its variable ``linear``: 1, 0, -1 no answer); numpy or Dask.
-    weights : {"cells", "area"}
-        Every cell alike (the paper's 86 % and 73 %, presumably), or by its area on the sphere.
-    where : mask or polygons, optional
-        Count only here, e.g. east of the trenches; as for `magxr.calibrate`.
-    variable : hashable, optional
-        Name of the classes in a Dataset; default ``linear``.
-
-    Returns
-    -------
-    xarray.DataArray
-        Scalar, float64, percent; NaN if no cell was answered. Lazy if ``obj`` is.
-
-    Raises
-    ------
-    GridError
-        If there is no such variable, or ``where`` does not fit it.
-    ParameterError
-        If ``weights`` is neither.
-
-    Notes
-    -----
-    ``100 sum_i w_i l_i / sum_i w_i n_i`` over rows i, with ``l_i`` linear and ``n_i`` answered cells (exact
-    integers) and ``w_i`` 1 or ``cos(latitude_i)``: the area of a latitude-longitude cell is
-    ``2 R^2 sin(dlat / 2) dlon cos(latitude)``, exactly proportional to it.
-    """
-    if weights not in ("cells", "area"):
-        msg = f"weights is {weights!r}; use 'cells' or 'area'"
-        raise ParameterError(msg)
-    da = _classes(obj, variable)
-    # Classes are int8; the grid is described from floats, where missing cells have a place.
-    values, grid, _ = canonical(da.astype(np.float32))
-    answered, linear = values >= 0, values > 0
-    if where is not None:
-        mask = chunked_like(values, mask_of(da.astype(np.float32), grid, where, "where"), "where")
-        here = np.nan_to_num(mask) != 0
-        answered, linear = answered & here, linear & here
-    weight = np.cos(np.radians(grid.latitude)) if weights == "area" else np.ones(grid.shape[0])
-    counts = [a.sum(axis=1, dtype=np.int64) for a in (linear, answered)]
-    if is_chunked(values):
-        import dask.array
-
-        share = dask.array.blockwise(
-            _percent,
-            "",
-            counts[0],
-            "i",
-            counts[1],
-            "i",
-            weight=weight,
-            dtype=np.float64,
-            concatenate=True,
-            meta=np.empty((), dtype=np.float64),
-        )
-    else:
-        share = _percent(counts[0], counts[1], weight=weight)
-    history = {k: v for k, v in da.attrs.items() if k == "history"}
-    told = {"weights": weights, "where": None if where is None else "given"}
-    attrs = {"long_name": "linear share of the answered cells", "units": "percent", "weights": weights}
-    return xr.DataArray(
-        share, name="percent_linear", attrs={**attrs, **signed(history, "percent_linear", told)}
-    )
-
-
 def _settled(
     probability: NDArray[np.float32], *others: Any, names: tuple[str, ...], **rule: Any
 ) -> NDArray[np.float32]:
@@ -239,14 +161,6 @@ def _settled(
         msg = f"the map holds {beyond[0]:g}; probabilities must lie within 0 and 1: {fix}"
         raise GridError(msg)
     return vote(probability, **rule, **dict(zip(names, others, strict=True)))
-
-
-def _percent(
-    linear: NDArray[np.int64], answered: NDArray[np.int64], *, weight: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    # Exactly rounded sums: the same bits in whatever order the machine adds.
-    whole = math.fsum(answered * weight)
-    return np.asarray(100.0 * math.fsum(linear * weight) / whole if whole > 0 else np.nan)
 
 
 def probability_of(
@@ -260,17 +174,11 @@ def probability_of(
             msg = f"{obj.name!r} is an anomaly in nT, not a probability; classify(...) first"
             raise GridError(msg)
         return obj.name if obj.name is not None else name, obj
-    return name, _named(obj, name, "classify(...) first, or name the probability with variable='...'")
+    return name, named(obj, name, "classify(...) first, or name the probability with variable='...'")
 
 
-def _classes(obj: xr.Dataset | xr.DataArray, variable: Hashable | None) -> xr.DataArray:
-    check_labelled(obj)
-    if isinstance(obj, xr.DataArray):
-        return obj
-    return _named(obj, variable if variable is not None else "linear", "calibrate(...) first")
-
-
-def _named(ds: xr.Dataset, name: Hashable, fix: str) -> xr.DataArray:
+def named(ds: xr.Dataset, name: Hashable, fix: str) -> xr.DataArray:
+    """Return a variable of a dataset, or say what would make it."""
     if name not in ds.data_vars:
         msg = f"no variable {str(name)!r} in the dataset, which has {sorted(map(str, ds.data_vars))}; {fix}"
         raise GridError(msg)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from magxr.errors import ParameterError
-from magxr.steps.calibrate import calibrate, percent_linear, probability_of
+from magxr.steps.calibrate import calibrate, probability_of
+from magxr.steps.percent import percent_linear
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from magxr.steps.calibrate import percent_linear
+from magxr.steps.percent import percent_linear
 from magxr.view.maps import SMALL, colour_bar, draw, frame, scale_bar, symmetric_limit
 from magxr.view.palette import FAINT, INK, LINEAR, MISSING, NONLINEAR, PAPER, QUIET, colormap
 

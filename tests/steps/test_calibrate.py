@@ -12,8 +12,9 @@ from magxr.errors import ChunkError, GridError, ParameterError, StoreError
 from magxr.geogrid import describe
 from magxr.kernels.polygons import inside
 from magxr.kernels.votes import vote
-from magxr.steps.calibrate import calibrate, percent_linear
+from magxr.steps.calibrate import calibrate
 from magxr.steps.classify import classify
+from magxr.steps.percent import percent_linear
 from magxr.steps.zones import sides_of
 from magxr.testing import nothing_computes, random_chunks, wavy_sea_floor
 
