@@ -2,7 +2,7 @@
 
 `scaling`: one map by the dense form, by blocks, with one worker process and with two of one thread each, in
 turns: wall seconds of the stage that asks the network, and of all stages together. Workers have loaded the
-network library before; each compiles the network for its own tiles, which is in the figure.
+network library before; each reads the weights of the network, which is in the figure.
 
 `scheduler`: so many tasks that do nothing, handed out as the blocks of a run are: peak memory of the process
 that is scheduler and client at once, tasks a second.
