@@ -118,43 +118,6 @@ def convolve(
     return out
 
 
-def convolve_plane(x: Floats, weights: Floats, bias: Floats, *, threads: int = 1) -> Floats:
-    """Convolve one plane with 3 x 3 weights, directly; bias and negative values as in `convolve`.
-
-    Parameters
-    ----------
-    x : ndarray of float32, shape (rows, columns)
-    weights : ndarray of float32, shape (9, channels)
-    bias : ndarray of float32, shape (channels,)
-    threads : int
-        Among which rows are shared.
-
-    Returns
-    -------
-    ndarray of float32, shape (rows - 2, columns - 2, channels)
-    """
-    out = pages.empty((x.shape[0] - 2, x.shape[1] - 2, len(bias)), np.float32)
-    with ThreadPoolExecutor(threads, thread_name_prefix="magxr-rows") as crew:
-        for _ in crew.map(lambda k: _plane(x, weights, bias, k, threads, out), range(threads)):
-            pass
-    return out
-
-
-@njit(**STRICT)
-def _plane(x: Floats, weights: Floats, bias: Floats, first: int, every: int, out: Floats) -> None:
-    for i in range(first, out.shape[0], every):
-        for j in range(out.shape[1]):
-            to = out[i, j]
-            x0, x1, x2 = x[i, j], x[i, j + 1], x[i, j + 2]
-            x3, x4, x5 = x[i + 1, j], x[i + 1, j + 1], x[i + 1, j + 2]
-            x6, x7, x8 = x[i + 2, j], x[i + 2, j + 1], x[i + 2, j + 2]
-            for c in range(len(bias)):
-                total = bias[c] + x0 * weights[0, c] + x1 * weights[1, c] + x2 * weights[2, c]
-                total += x3 * weights[3, c] + x4 * weights[4, c] + x5 * weights[5, c]
-                total += x6 * weights[6, c] + x7 * weights[7, c] + x8 * weights[8, c]
-                to[c] = max(total, np.float32(0))
-
-
 def _tiles(rows: int, columns: int, dilation: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the first row and column of every tile; cells ``dilation`` apart make a tile."""
     firsts = [
@@ -168,42 +131,42 @@ def _tiles(rows: int, columns: int, dilation: int) -> tuple[NDArray[np.int64], N
 @njit(**STRICT)
 def _spread(x: Floats, tops: NDArray[np.int64], lefts: NDArray[np.int64], dilation: int, out: Floats) -> None:
     """Take the polynomials of every tile's 6 x 6 cells, columns first; beyond the array its last cells."""
-    channels = x.shape[2]
-    half = np.empty((6, 6, channels), np.float32)
-    a, b, aa, bb = np.float32(_A), np.float32(_B), np.float32(_AA), np.float32(_BB)
-    ends, middle = np.float32(_AA * _BB), np.float32(_AA + _BB)
+    half = np.empty((6, 6, x.shape[2]), np.float32)
     row = np.empty(6, np.int64)
     for t in range(len(tops)):
         for i in range(6):
             row[i] = min(tops[t] + dilation * i, x.shape[0] - 1)
         for j in range(6):
-            column = min(lefts[t] + dilation * j, x.shape[1] - 1)
-            x0, x1, x2 = x[row[0], column], x[row[1], column], x[row[2], column]
-            x3, x4, x5 = x[row[3], column], x[row[4], column], x[row[5], column]
-            to = half[j]
-            for c in range(channels):
-                even, odd = x4[c] - bb * x2[c], a * (x3[c] - bb * x1[c])
-                more, less = x4[c] - aa * x2[c], b * (x3[c] - aa * x1[c])
-                to[0, c] = ends * x0[c] - middle * x2[c] + x4[c]
-                to[1, c] = even + odd
-                to[2, c] = even - odd
-                to[3, c] = more + less
-                to[4, c] = more - less
-                to[5, c] = ends * x1[c] - middle * x3[c] + x5[c]
+            k = min(lefts[t] + dilation * j, x.shape[1] - 1)
+            _values(
+                x[row[0], k], x[row[1], k], x[row[2], k], x[row[3], k], x[row[4], k], x[row[5], k],
+                half[0, j], half[1, j], half[2, j], half[3, j], half[4, j], half[5, j],
+            )  # fmt: skip
         for i in range(6):
-            x0, x1, x2 = half[0, i], half[1, i], half[2, i]
-            x3, x4, x5 = half[3, i], half[4, i], half[5, i]
-            y0, y1, y2 = out[6 * i, t], out[6 * i + 1, t], out[6 * i + 2, t]
-            y3, y4, y5 = out[6 * i + 3, t], out[6 * i + 4, t], out[6 * i + 5, t]
-            for c in range(channels):
-                even, odd = x4[c] - bb * x2[c], a * (x3[c] - bb * x1[c])
-                more, less = x4[c] - aa * x2[c], b * (x3[c] - aa * x1[c])
-                y0[c] = ends * x0[c] - middle * x2[c] + x4[c]
-                y1[c] = even + odd
-                y2[c] = even - odd
-                y3[c] = more + less
-                y4[c] = more - less
-                y5[c] = ends * x1[c] - middle * x3[c] + x5[c]
+            n = 6 * i
+            _values(
+                half[i, 0], half[i, 1], half[i, 2], half[i, 3], half[i, 4], half[i, 5],
+                out[n, t], out[n + 1, t], out[n + 2, t], out[n + 3, t], out[n + 4, t], out[n + 5, t],
+            )  # fmt: skip
+
+
+@njit(**STRICT)
+def _values(
+    x0: Floats, x1: Floats, x2: Floats, x3: Floats, x4: Floats, x5: Floats,
+    y0: Floats, y1: Floats, y2: Floats, y3: Floats, y4: Floats, y5: Floats,
+) -> None:  # fmt: skip
+    """Take the values at the six points of polynomials with given coefficients, of every channel."""
+    a, b, aa, bb = np.float32(_A), np.float32(_B), np.float32(_AA), np.float32(_BB)
+    ends, middle = np.float32(_AA * _BB), np.float32(_AA + _BB)
+    for c in range(len(x0)):
+        even, odd = x4[c] - bb * x2[c], a * (x3[c] - bb * x1[c])
+        more, less = x4[c] - aa * x2[c], b * (x3[c] - aa * x1[c])
+        y0[c] = ends * x0[c] - middle * x2[c] + x4[c]
+        y1[c] = even + odd
+        y2[c] = even - odd
+        y3[c] = more + less
+        y4[c] = more - less
+        y5[c] = ends * x1[c] - middle * x3[c] + x5[c]
 
 
 @njit(**STRICT)
@@ -220,44 +183,51 @@ def _gather(
 ) -> None:
     """Make every tile's 4 x 4 cells of the products, and put those that are there in their place."""
     channels = out.shape[2]
-    half, tile = np.empty((6, 4, channels), np.float32), np.empty((4, 4, channels), np.float32)
-    a, b, aa, bb = np.float32(_A), np.float32(_B), np.float32(_AA), np.float32(_BB)
-    aaa, bbb = np.float32(_AA * _A), np.float32(_BB * _B)
+    half, tile = np.empty((4, 6, channels), np.float32), np.empty((4, 4, channels), np.float32)
     zero = np.float32(0)
     for t in range(len(tops)):
         for j in range(6):
-            m0, m1, m2 = products[j, t], products[6 + j, t], products[12 + j, t]
-            m3, m4, m5 = products[18 + j, t], products[24 + j, t], products[30 + j, t]
-            to = half[j]
-            for c in range(channels):
-                even, odd = m1[c] + m2[c], m1[c] - m2[c]
-                more, less = m3[c] + m4[c], m3[c] - m4[c]
-                to[0, c] = m0[c] + even + more
-                to[1, c] = a * odd + b * less
-                to[2, c] = aa * even + bb * more
-                to[3, c] = aaa * odd + bbb * less + m5[c]
+            _results(
+                products[j, t], products[6 + j, t], products[12 + j, t],
+                products[18 + j, t], products[24 + j, t], products[30 + j, t],
+                half[0, j], half[1, j], half[2, j], half[3, j],
+            )  # fmt: skip
         for i in range(4):
-            m0, m1, m2 = half[0, i], half[1, i], half[2, i]
-            m3, m4, m5 = half[3, i], half[4, i], half[5, i]
-            to = tile[i]
-            for c in range(channels):
-                even, odd = m1[c] + m2[c], m1[c] - m2[c]
-                more, less = m3[c] + m4[c], m3[c] - m4[c]
-                to[0, c] = max(m0[c] + even + more + bias[c], zero)
-                to[1, c] = max(a * odd + b * less + bias[c], zero)
-                to[2, c] = max(aa * even + bb * more + bias[c], zero)
-                to[3, c] = max(aaa * odd + bbb * less + m5[c] + bias[c], zero)
+            _results(
+                half[i, 0], half[i, 1], half[i, 2], half[i, 3], half[i, 4], half[i, 5],
+                tile[i, 0], tile[i, 1], tile[i, 2], tile[i, 3],
+            )  # fmt: skip
         tall = min(4, (rows - tops[t] + dilation - 1) // dilation)
         wide = min(4, (columns - lefts[t] + dilation - 1) // dilation)
         if shrink == 1:
             for i in range(tall):
                 for j in range(wide):
-                    out[tops[t] + dilation * i, lefts[t] + dilation * j] = tile[i, j]
+                    to, x0 = out[tops[t] + dilation * i, lefts[t] + dilation * j], tile[i, j]
+                    for c in range(channels):
+                        to[c] = max(x0[c] + bias[c], zero)
             continue
         for i in range(tall // 2):
             for j in range(wide // 2):
-                to = out[tops[t] // 2 + i : tops[t] // 2 + i + 1, lefts[t] // 2 + j]
+                to = out[tops[t] // 2 + i, lefts[t] // 2 + j]
                 x0, x1 = tile[2 * i, 2 * j], tile[2 * i, 2 * j + 1]
                 x2, x3 = tile[2 * i + 1, 2 * j], tile[2 * i + 1, 2 * j + 1]
                 for c in range(channels):
-                    to[0, c] = max(max(x0[c], x1[c]), max(x2[c], x3[c]))
+                    largest = max(max(x0[c], x1[c]), max(x2[c], x3[c]))
+                    to[c] = max(largest + bias[c], zero)
+
+
+@njit(**STRICT)
+def _results(
+    m0: Floats, m1: Floats, m2: Floats, m3: Floats, m4: Floats, m5: Floats,
+    y0: Floats, y1: Floats, y2: Floats, y3: Floats,
+) -> None:  # fmt: skip
+    """Return to four results from the products of values at the six points, of every channel."""
+    a, b, aa, bb = np.float32(_A), np.float32(_B), np.float32(_AA), np.float32(_BB)
+    aaa, bbb = np.float32(_AA * _A), np.float32(_BB * _B)
+    for c in range(len(m0)):
+        even, odd = m1[c] + m2[c], m1[c] - m2[c]
+        more, less = m3[c] + m4[c], m3[c] - m4[c]
+        y0[c] = m0[c] + even + more
+        y1[c] = a * odd + b * less
+        y2[c] = aa * even + bb * more
+        y3[c] = aaa * odd + bbb * less + m5[c]

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from magxr.kernels.blas import one_thread
-from magxr.kernels.winograd import convolve, convolve_plane, transformed
+from magxr.kernels.plane import convolve_plane
+from magxr.kernels.winograd import convolve, transformed
 from magxr.models import engine
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from magxr.kernels.winograd import convolve, convolve_plane, transformed
+from magxr.kernels.plane import convolve_plane
+from magxr.kernels.winograd import convolve, transformed
 
 
 def direct(x, kernel, bias, dilation=1):
