@@ -83,7 +83,8 @@ def near_cells(trunk: DenseTrunk, image: NDArray[np.float32], tile: Tile) -> Flo
     image : ndarray of float32, shape (rows, columns)
         0 to 1, from the first pixel that the first cell reads to the last that the last cell reads.
     tile : (int, int)
-        Cells that the compiled network makes; a smaller image is filled up, so that it is compiled once.
+        Cells that the network makes where Keras compiles it; a smaller image is filled up, so that it is
+        compiled once.
 
     Returns
     -------
