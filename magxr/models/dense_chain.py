@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 
 def is_chain(part: Part) -> bool:
-    """Tell whether a part is nothing but such convolutions, each on the result before, and maxima."""
-    return all(_fits(step) for step in part.steps)
+    """Tell whether a part is such a convolution, then others and maxima, each on the result before."""
+    return part.steps[0].op.kind == "convolution" and all(_fits(step) for step in part.steps)
 
 
 def _fits(step: Step) -> bool:
@@ -51,6 +51,10 @@ class _Link(NamedTuple):
     """Whether the 2 x 2 maximum that follows is taken as well."""
     skip: int = 0
     """Rows and columns left out first."""
+
+    def takes_maximum(self) -> bool:
+        """Tell whether the maximum that follows may be taken with it: of a convolution that took none."""
+        return self.weights is not None and self.weights.ndim == 3 and not self.pool
 
 
 def chained(
@@ -106,7 +110,7 @@ def _links(part: Part, tensors: Mapping[str, tuple[Floats, ...]], scaling: Scali
                 links.append(_Link(step, *_of_one_channel(kernel, bias, scaling)))
             else:
                 links.append(_Link(step, transformed(kernel), bias))
-        elif step.stride == 2 and links and links[-1].weights is not None and links[-1].weights.ndim == 3:
+        elif step.stride == 2 and links[-1].takes_maximum():
             # what the maximum leaves out, the convolution before it need not make
             links[-1] = links[-1]._replace(pool=True, skip=skip)
         else:

@@ -10,6 +10,8 @@ from magxr.models.backbones import BACKBONES
 from magxr.models.dense_chain import chained, is_chain
 from magxr.models.dense_trunk import assemble_part
 from magxr.models.trunks.atrous import CELL, plan
+from magxr.models.trunks.form import Form
+from magxr.models.trunks.sketch import Sketch
 
 TILE = (5, 9)
 SLOW = {"resnet34", "resnet101"}
@@ -163,6 +165,32 @@ def test_on_processors_a_chain_of_convolutions_says_what_keras_says(keras, name,
     assert found[0].dtype == np.float32
     np.testing.assert_array_equal(*found)
     assert np.abs(found[0] - want).max() <= 1e-5 * want.max()
+
+
+@pytest.mark.network_model
+def test_a_chain_may_pool_twice_and_must_begin_with_a_convolution(keras, monkeypatch):
+    monkeypatch.setenv("MAGXR_THREADS", "1")
+    s, x = Sketch(), 0
+    x = s.convolution(x, "one", 8, relu=True)
+    x = s.convolution(x, "two", 8, relu=True)
+    for n in range(3):
+        x = s.pool(x, f"pool{n}", 2, 2)
+    x = s.convolution(x, "three", 8, relu=True)
+    form = Form("keras", BACKBONES["vgg16"].forms[0].scaling, lambda: s)
+    part, tensors = plan(s).near, random_tensors(form)
+    assert is_chain(part)
+    image = np.random.default_rng(6).random(tuple(map(part.given, TILE)), dtype="f4")
+    model = assemble_part(keras, part, tensors, TILE, scaling=form.scaling)
+    want = np.asarray(model(image[None, ..., None]))[0]
+    got = chained(part, tensors, form.scaling)(image)
+    assert got.shape == want.shape
+    assert np.abs(got - want).max() <= 1e-5 * want.max()
+    pooled_first = Sketch()
+    first = pooled_first.pool(0, "pool", 2, 2)
+    for n in range(2):
+        first = pooled_first.pool(first, f"again{n}", 2, 2)
+    pooled_first.convolution(first, "one", 8, relu=True)
+    assert not is_chain(plan(pooled_first).near)
 
 
 def test_only_vggs_are_chains():
